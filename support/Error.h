@@ -1,4 +1,5 @@
-//===- Error.h - Errors are values ---------------------------------------------------------------===//
+//===- Error.h - Errors are values
+//---------------------------------------------------------------===//
 //
 // A function that can fail returns a Result<T> (or Status, a Result of nothing). An Error is one
 // sentence that names the thing and the fact, in lower case and without a period, raised where the
@@ -33,14 +34,12 @@ private:
   std::string text;
 };
 
-template <typename... Args>
-Error makeError(fmt::format_string<Args...> format, Args &&...args) {
+template <typename... Args> Error makeError(fmt::format_string<Args...> format, Args &&...args) {
   return Error(fmt::format(format, std::forward<Args>(args)...));
 }
 
 /// A T or the Error that kept it from being made.
-template <typename T>
-class [[nodiscard]] Result {
+template <typename T> class [[nodiscard]] Result {
 public:
   Result(T value) : content(std::in_place_index<0>, std::move(value)) {}
   Result(Error error) : content(std::in_place_index<1>, std::move(error)) {}
@@ -81,8 +80,8 @@ inline Status success() { return Status(); }
       return llmoptStatus.error();                                                                 \
   } while (false)
 
-/// Declares `declaration` as the value of a Result, or returns its error from the enclosing function:
-/// LLMOPT_ASSIGN(auto file, MappedFile::open(path));
+/// Declares `declaration` as the value of a Result, or returns its error from the enclosing
+/// function: LLMOPT_ASSIGN(auto file, MappedFile::open(path));
 #define LLMOPT_ASSIGN(declaration, expression)                                                     \
   LLMOPT_ASSIGN_IMPL(LLMOPT_CONCAT(llmoptResult, __LINE__), declaration, expression)
 #define LLMOPT_CONCAT_IMPL(a, b) a##b

@@ -1,4 +1,5 @@
-//===- Files.h - Mapped files, whole files, files written all or nothing --------------------------===//
+//===- Files.h - Mapped files, whole files, files written all or nothing
+//--------------------------===//
 
 #ifndef LLMOPT_SUPPORT_FILES_H
 #define LLMOPT_SUPPORT_FILES_H
@@ -22,8 +23,8 @@ public:
   const uint8_t *data() const { return mapping->data; }
   uint64_t size() const { return mapping->size; }
 
-  /// Tells the system that [offset, offset + length) is not needed soon, so that streaming through a
-  /// large file does not keep it resident.
+  /// Tells the system that [offset, offset + length) is not needed soon, so that streaming through
+  /// a large file does not keep it resident.
   void release(uint64_t offset, uint64_t length) const;
 
 private:
@@ -47,8 +48,9 @@ Status writeFile(const std::string &path, std::string_view content);
 /// destruction without a commit, its temporary folder is removed.
 class PendingDirectory {
 public:
-  /// `path` is the final name. An existing directory of that name is replaced on commit, and only if
-  /// it holds `marker` (a file name), so that an artifact may be rebuilt and nothing else is lost.
+  /// `path` is the final name. An existing directory of that name is replaced on commit, and only
+  /// if it holds `marker` (a file name), so that an artifact may be rebuilt and nothing else is
+  /// lost.
   static Result<PendingDirectory> create(const std::string &path, const std::string &marker);
   PendingDirectory(PendingDirectory &&other) noexcept;
   PendingDirectory &operator=(PendingDirectory &&) = delete;

@@ -1,4 +1,5 @@
-/*===- KernelAbi.h - What a kernel of an artifact and the runtime agree on -----------------------===//
+/*===- KernelAbi.h - What a kernel of an artifact and the runtime agree on
+-----------------------===//
 //
 // Plain C, included by the runtime and by every emitted model.cpp (as kernels/abi.h). A change of
 // meaning or layout raises LLMOPT_KERNEL_ABI; the runtime refuses a module of another number.
@@ -16,30 +17,31 @@
 extern "C" {
 #endif
 
-/* One step's ragged batch: N tokens of S sequences, prefill chunks and decode steps mixed. The tokens
- * of one sequence are contiguous rows in rising position; every position before a row's own is in the
- * cache already or is an earlier row of this batch. */
+/* One step's ragged batch: N tokens of S sequences, prefill chunks and decode steps mixed. The
+ * tokens of one sequence are contiguous rows in rising position; every position before a row's own
+ * is in the cache already or is an earlier row of this batch. */
 typedef struct LlmoptBatch {
-  int32_t tokens;              /* N >= 1 */
-  int32_t logitRows;           /* M <= N: rows whose logits are wanted */
-  int32_t sequences;           /* S */
-  int32_t pageTableStride;     /* entries per row of pageTable */
-  const int32_t *tokenIds;     /* [N] */
-  const int32_t *positions;    /* [N] position in its sequence, from 0 */
-  const int32_t *sequenceOf;   /* [N] index of the row's sequence, 0..S-1, non-decreasing */
-  const int32_t *logitRow;     /* [M] row of the batch, rising */
-  const int32_t *firstRow;     /* [S + 1] first row of each sequence; firstRow[S] == N */
-  const int32_t *pageTable;    /* [S, pageTableStride] physical page of each logical page */
+  int32_t tokens;            /* N >= 1 */
+  int32_t logitRows;         /* M <= N: rows whose logits are wanted */
+  int32_t sequences;         /* S */
+  int32_t pageTableStride;   /* entries per row of pageTable */
+  const int32_t *tokenIds;   /* [N] */
+  const int32_t *positions;  /* [N] position in its sequence, from 0 */
+  const int32_t *sequenceOf; /* [N] index of the row's sequence, 0..S-1, non-decreasing */
+  const int32_t *logitRow;   /* [M] row of the batch, rising */
+  const int32_t *firstRow;   /* [S + 1] first row of each sequence; firstRow[S] == N */
+  const int32_t *pageTable;  /* [S, pageTableStride] physical page of each logical page */
 } LlmoptBatch;
 
-/* The threads that run a launch together (single program, multiple data): each calls the kernel with
- * its own `thread`. Every thread reaches every barrier. The runtime puts a barrier between launches. */
+/* The threads that run a launch together (single program, multiple data): each calls the kernel
+ * with its own `thread`. Every thread reaches every barrier. The runtime puts a barrier between
+ * launches. */
 typedef struct LlmoptTeam {
-  int32_t thread;  /* 0..threads-1 */
+  int32_t thread; /* 0..threads-1 */
   int32_t threads;
   void (*barrier)(void *context, int32_t thread);
   void *context;
-  void *scratch;   /* this thread's own, 64-byte aligned, of the plan's thread_scratch_bytes */
+  void *scratch; /* this thread's own, 64-byte aligned, of the plan's thread_scratch_bytes */
 } LlmoptTeam;
 
 /* args: the launch's pointers in the order of the plan: arena buffers, weights, inputs and, for the
