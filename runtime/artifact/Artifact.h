@@ -1,19 +1,19 @@
 //===- Artifact.h - The one definition of a compiled model on disk
-//--------------------------------===//
+//------------------------------===//
 //
 // An artifact is a directory:
 //
-//   manifest.json         Manifest: what it is, for which target, sizes and checksums of every file
-//   plan.json             Plan: buffers, weights, launches in order
-//   module.mlir           the final IR, for reading
-//   model.cpp kernels/    the emitted source, for reading (CPU: compiled into model.so; CUDA:
-//   model.cu) weights.safetensors   packed weights, every tensor 4 KiB aligned; absent if all are
-//   random tokenizer.*           the checkpoint's tokenizer files, as they were
+// - manifest.json: Manifest: what it is, for which target, sizes and checksums of every file
+// - plan.json: Plan: buffers, weights, launches in order
+// - module.mlir: the final IR, for reading
+// - model.cpp or model.cu, kernels/: the emitted source, for reading; on the CPU also model.so
+// - weights.safetensors: packed weights, every tensor 4 KiB aligned; absent if all are random
+// - tokenizer files of the checkpoint, as they were
 //
 // The compiler's writer and the runtime's reader share these structures and their JSON. The reader
 // trusts nothing: every index, size, name and checksum is checked in open().
 //
-//===---------------------------------------------------------------------------------------------===//
+//===--------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_ARTIFACT_ARTIFACT_H
 #define LLMOPT_RUNTIME_ARTIFACT_ARTIFACT_H
@@ -40,8 +40,7 @@ const char *elementTypeName(ElementType type);
 std::optional<ElementType> parseElementType(const std::string &name);
 int64_t elementBytes(ElementType type);
 
-//===- Plan
-//---------------------------------------------------------------------------------------===//
+//===- Plan ---------------------------------------------------------------------------------===//
 
 /// What a buffer has one row for. N and M are the step's own (see KernelAbi.h).
 enum class RowSpace {
@@ -78,7 +77,7 @@ struct RandomSegment {
   float scale = 0; ///< sqrt(3) * standard deviation
 };
 
-/// A weight tensor: [rows, columns]; a vector has one row. `random` is empty if the bytes are in
+/// A weight tensor: [rows, columns]; a vector has one column. `random` is empty if the bytes are in
 /// weights.safetensors under `name`, else its segments' rows add up to `rows`.
 struct PlanWeight {
   std::string name;
@@ -139,8 +138,7 @@ struct Plan {
   static Result<Plan> fromJson(const Json &json, const std::string &what);
 };
 
-//===- Manifest
-//-----------------------------------------------------------------------------------===//
+//===- Manifest -----------------------------------------------------------------------------===//
 
 /// Sizes and XXH3-64 checksums of a file, one per `checksumChunkBytes` of it, so that large files
 /// are checked in parallel.
@@ -174,8 +172,7 @@ struct Manifest {
   static Result<Manifest> parse(const std::string &text, const std::string &what);
 };
 
-//===- Artifact
-//-----------------------------------------------------------------------------------===//
+//===- Artifact -----------------------------------------------------------------------------===//
 
 /// An artifact opened for running: checked whole, weights mapped.
 struct Artifact {
