@@ -1,0 +1,27 @@
+//===- OpBase.td - What all ops of the dialect share ---------------------------------------------------===//
+
+#ifndef LLMOPT_IR_OPBASE
+#define LLMOPT_IR_OPBASE
+
+include "ir/Dialect.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class LLM_Op<string mnemonic, list<Trait> traits = []> : Op<LLM_Dialect, mnemonic, traits>;
+
+/// A pure op with one tensor result, whose shape (not element type) follows from its operands. Its
+/// builder takes the operands, the attributes and the element type of the result.
+class LLM_ShapedOp<string mnemonic, list<Trait> traits = []>
+    : LLM_Op<mnemonic, !listconcat([Pure, InferShapedTypeOpAdaptor], traits)> {
+  let hasVerifier = 1;
+}
+
+def LLM_Float : AnyTypeOf<[F32, F16, BF16]>;
+/// One row per token.
+def LLM_Activation : RankedTensorOf<[LLM_Float]>;
+/// One index per token.
+def LLM_Indices : 1DTensorOf<[I32]>;
+/// Weights, biases and what recipes work on: rank 1 or 2.
+def LLM_Weight : RankedTensorOf<[LLM_Float]>;
+
+#endif // LLMOPT_IR_OPBASE
