@@ -1,5 +1,4 @@
-//===- Artifact.h - The one definition of a compiled model on disk
-//------------------------------===//
+//===- Artifact.h - The one definition of a compiled model on disk ----------------------------===//
 //
 // An artifact is a directory:
 //
@@ -13,7 +12,7 @@
 // The compiler's writer and the runtime's reader share these structures and their JSON. The reader
 // trusts nothing: every index, size, name and checksum is checked in open().
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_ARTIFACT_ARTIFACT_H
 #define LLMOPT_RUNTIME_ARTIFACT_ARTIFACT_H
@@ -40,7 +39,7 @@ const char *elementTypeName(ElementType type);
 std::optional<ElementType> parseElementType(const std::string &name);
 int64_t elementBytes(ElementType type);
 
-//===- Plan ---------------------------------------------------------------------------------===//
+//===- Plan -----------------------------------------------------------------------------------===//
 
 /// What a buffer has one row for. N and M are the step's own (see KernelAbi.h).
 enum class RowSpace {
@@ -138,7 +137,7 @@ struct Plan {
   static Result<Plan> fromJson(const Json &json, const std::string &what);
 };
 
-//===- Manifest -----------------------------------------------------------------------------===//
+//===- Manifest -------------------------------------------------------------------------------===//
 
 /// Sizes and XXH3-64 checksums of a file, one per `checksumChunkBytes` of it, so that large files
 /// are checked in parallel.
@@ -172,7 +171,7 @@ struct Manifest {
   static Result<Manifest> parse(const std::string &text, const std::string &what);
 };
 
-//===- Artifact -----------------------------------------------------------------------------===//
+//===- Artifact -------------------------------------------------------------------------------===//
 
 /// An artifact opened for running: checked whole, weights mapped.
 struct Artifact {

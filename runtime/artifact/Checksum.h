@@ -1,4 +1,4 @@
-//===- Checksum.h - XXH3-64 of bytes, as the manifest writes it ------------------------------===//
+//===- Checksum.h - XXH3-64 of bytes, as the manifest writes it -------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_ARTIFACT_CHECKSUM_H
 #define LLMOPT_RUNTIME_ARTIFACT_CHECKSUM_H

@@ -45,8 +45,7 @@ int64_t PlanWeight::bytes() const {
   return paddedRows * paddedColumns * elementBytes(type);
 }
 
-//===- Writing
-//----------------------------------------------------------------------------------===//
+//===- Writing --------------------------------------------------------------------------------===//
 
 static const char *argumentKind(LaunchArgument::Kind kind) {
   switch (kind) {
@@ -117,8 +116,7 @@ OrderedJson Plan::toJson() const {
   return json;
 }
 
-//===- Reading
-//----------------------------------------------------------------------------------===//
+//===- Reading --------------------------------------------------------------------------------===//
 
 static Result<RowSpace> parseSpace(const Json &json, const std::string &what) {
   LLMOPT_ASSIGN(std::string name, jsonString(json, "space", what));

@@ -1,0 +1,67 @@
+//===- Device.h - Where the plan of an artifact runs ------------------------------------------===//
+//
+// A device holds one artifact's code, weights, arena and the pages of its key-value cache, and runs
+// steps. All that crosses this interface is in host memory: the batch in, the logits out. Which
+// sequence owns which page is not its concern (KvCache), nor is what to run next (Scheduler).
+//
+//===------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_DEVICE_H
+#define LLMOPT_RUNTIME_DEVICES_DEVICE_H
+
+#include "runtime/artifact/Artifact.h"
+#include "runtime/artifact/KernelAbi.h"
+#include "support/Error.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace llmopt {
+
+struct DeviceOptions {
+  /// Host threads for loading and, on the CPU, for the steps.
+  int threads = 1;
+  /// No progress on standard error.
+  bool quiet = false;
+};
+
+/// Page `from` of every layer is copied over page `to`.
+struct PageCopy {
+  int32_t from = 0;
+  int32_t to = 0;
+};
+
+class Device {
+public:
+  virtual ~Device() = default;
+
+  /// Makes `pages` zeroed pages per layer, in place of those there were.
+  virtual Status allocateCache(int64_t pages) = 0;
+  virtual Status copyPages(const std::vector<PageCopy> &copies) = 0;
+
+  /// Runs one step. The batch's arrays may go when it returns.
+  virtual Status run(const LlmoptBatch &batch) = 0;
+
+  /// [M, vocabulary] float32 of the last step, valid until the next.
+  virtual Result<const float *> logits() = 0;
+
+  /// Host threads that a step uses.
+  virtual int threads() const = 0;
+
+  const Artifact &artifact() const { return *opened; }
+
+protected:
+  explicit Device(std::shared_ptr<const Artifact> artifact) : opened(std::move(artifact)) {}
+
+private:
+  std::shared_ptr<const Artifact> opened;
+};
+
+/// Loads an artifact on the device of its target.
+Result<std::unique_ptr<Device>> openDevice(std::shared_ptr<const Artifact> artifact,
+                                           const DeviceOptions &options);
+
+} // namespace llmopt
+
+#endif // LLMOPT_RUNTIME_DEVICES_DEVICE_H
