@@ -51,7 +51,7 @@
 //            contents are of no use before or after
 //   team.scratch   linearScratchBytes(depth) bytes of each thread
 //
-//===----------------------------------------------------------------------------------------------===//
+//===-----------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_LINEAR_H
 #define LLMOPT_KERNELS_LINEAR_H
@@ -87,9 +87,9 @@ template <class Config, class Prologue, class Epilogue>
 void linear(const LlmoptTeam &team, int64_t rows, const typename Config::Weight *weight,
             void *shared, const Prologue &prologue, const Epilogue &epilogue);
 
-//===----------------------------------------------------------------------------------------------===//
+//===-----------------------------------------------------------------------------------------===//
 // Work
-//===----------------------------------------------------------------------------------------------===//
+//===-----------------------------------------------------------------------------------------===//
 
 namespace detail {
 

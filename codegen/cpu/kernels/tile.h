@@ -4,7 +4,7 @@
 // output has one accumulator, which takes its k in rising order, so a result does not depend on R
 // or P, nor on where the loop over k was interrupted.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===-----------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_TILE_H
 #define LLMOPT_KERNELS_TILE_H

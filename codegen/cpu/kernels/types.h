@@ -3,7 +3,7 @@
 // float, bf16 (upper half of a float32) and f16 (IEEE binary16). All arithmetic is float32; storing
 // rounds to nearest even. These headers travel in the artifact beside model.cpp and stand alone.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===-----------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_TYPES_H
 #define LLMOPT_KERNELS_TYPES_H
@@ -15,6 +15,7 @@
 // GCC 12 takes the undefined sources of its own intrinsics for mistakes.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
 #endif
