@@ -24,6 +24,8 @@ function(llmopt_mlir_library target)
   llmopt_library(${target} ${ARGN})
   target_include_directories(${target} SYSTEM PUBLIC ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
   target_link_libraries(${target} PUBLIC MLIR LLVM)
+  # Code that mlir-tblgen writes does not use every parameter.
+  target_compile_options(${target} PRIVATE -Wno-unused-parameter)
   if(NOT target STREQUAL LLMOPTIR)
     target_link_libraries(${target} PUBLIC LLMOPTIR)
     target_precompile_headers(${target} REUSE_FROM LLMOPTIR)

@@ -6,10 +6,6 @@
 
 using namespace mlir;
 
-// Generated code does not use every parameter.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-
 #include "ir/Dialect.cpp.inc"
 
 #include "ir/DialectEnums.cpp.inc"
@@ -22,8 +18,6 @@ using namespace mlir;
 
 #define GET_OP_CLASSES
 #include "ir/Ops.cpp.inc"
-
-#pragma GCC diagnostic pop
 
 namespace llmopt {
 

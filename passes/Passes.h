@@ -1,0 +1,37 @@
+//===- Passes.h - The passes and the named pipelines
+//--------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_PASSES_H
+#define LLMOPT_PASSES_PASSES_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+#include <memory>
+#include <string>
+
+namespace llmopt {
+
+#define GEN_PASS_DECL
+#include "passes/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+/// What the pipelines need to be told.
+struct PipelineSettings {
+  std::string precision = "32-true";
+  std::string target = "cpu";
+  bool fuse = true;
+};
+
+/// The default pipeline: from the frontend's graph to a placed module for a target. Each pass is
+/// followed by a check of the phase.
+void buildPipeline(mlir::OpPassManager &manager, const PipelineSettings &settings);
+
+/// Registers every pass, and the pipelines `llm-cpu` and `llm-cuda`.
+void registerPasses();
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_PASSES_H

@@ -1,0 +1,121 @@
+//===- Passes.td - The passes of the compiler ----------------------------------------------------------===//
+//
+// In the order of the default pipelines. A module is in a named phase, which every pass requires and
+// leaves: graph -> kernels -> scheduled -> placed.
+//
+//===---------------------------------------------------------------------------------------------===//
+
+include "mlir/Pass/PassBase.td"
+
+def FuseProjections : Pass<"llm-fuse-projections", "::mlir::ModuleOp"> {
+  let summary = "Merge linears of one input into one linear";
+  let description = [{
+    Linears that read the same value (queries, keys and values; gate and up; in a parallel block all of
+    them) become one linear whose weight recipe concatenates theirs, and slices of its result: fewer,
+    longer streams of weights, and the input is prepared once.
+
+    ```mlir
+    %q = llm.linear %x, %wq                     %y = llm.linear %x, %wqkv
+    %k = llm.linear %x, %wk         ==>         %q = llm.slice %y [0, 2048]
+    %v = llm.linear %x, %wv                     %k = llm.slice %y [2048, 256]
+                                                %v = llm.slice %y [2304, 256]
+    ```
+
+    Requires the phase `graph` and leaves it. A weight that has other users (a tied head) stays as it is.
+    Where only some of the linears have a bias, the others get zeros. Changes no value.
+  }];
+}
+
+def LowerPrecision : Pass<"llm-lower-precision", "::mlir::ModuleOp"> {
+  let summary = "Store or compute in 16 bits";
+  let description = [{
+    - `32-true`: nothing changes.
+    - `16-true`, `bf16-true`: weights, activations and the cache are stored in the type and products are
+      of the type. Sums, norm statistics, softmax, rotary tables and logits stay float32.
+    - `16-mixed`, `bf16-mixed`: weights, activations and the cache stay float32; each linear casts its
+      input and weight to the type, and its sums are not rounded.
+
+    ```mlir
+    %y = llm.linear %x, %w : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
+      ==> (bf16-true)
+    %y = llm.linear %x, %w : (tensor<?x64xbf16>, tensor<64x64xbf16>) -> tensor<?x64xbf16>
+      ==> (bf16-mixed)
+    %a = llm.cast %x : (tensor<?x64xf32>) -> tensor<?x64xbf16>
+    %b = llm.cast %w : (tensor<64x64xf32>) -> tensor<64x64xbf16>
+    %y = llm.linear %a, %b : (tensor<?x64xbf16>, tensor<64x64xbf16>) -> tensor<?x64xf32>
+    ```
+
+    Requires the phase `graph` with float32 values and leaves it. Refuses a module that is lowered already
+    and an unknown precision. Recipes get a cast; casts that cancel fold away.
+  }];
+  let options = [Option<"precision", "precision", "std::string", "\"32-true\"",
+                        "32-true, 16-true, bf16-true, 16-mixed or bf16-mixed">];
+}
+
+def FuseKernels : Pass<"llm-fuse-kernels", "::mlir::ModuleOp"> {
+  let summary = "Group the ops of the step into kernels";
+  let description = [{
+    Every op but `llm.get_weight` ends up in an `llm.kernel`:
+
+    - each linear with, before it, the ops that only make its input (row gather, norm, casts, pointwise),
+      and, after it, what follows from its columns (slices, rope, activation, products, residual sums,
+      cache append, casts);
+    - each attention alone;
+    - what is left, row by row: embeddings with their sum, norms with several users, rotary tables.
+
+    Inside a kernel values are float32 and are rounded where they leave it, and where they enter a
+    product: with 16-bit types a fused kernel rounds less often than the graph did.
+
+    ```mlir
+    %n = llm.norm rms %x, %g         ==>   %y = llm.kernel "norm_linear"(%x, %g, %w) { ... }
+    %y = llm.linear %n, %w
+    ```
+
+    Requires the phase `graph`, leaves `kernels`. With `enabled=false` every op gets a kernel of its own,
+    which shows what fusion gains.
+  }];
+  let options = [Option<"enabled", "enabled", "bool", "true", "Fuse; false: one kernel for each op">];
+}
+
+def Schedule : Pass<"llm-schedule", "::mlir::ModuleOp"> {
+  let summary = "Choose tiles and weight layouts for a target";
+  let description = [{
+    Gives every kernel the attribute `schedule`, a dictionary that the target's emitter reads, and every
+    weight the layout that its kernel reads: the type gets an `#llm.packed` encoding, the recipe an
+    `llm.pack`. An embedding that shares its table with a head reads the head's layout.
+
+    `cpu`: panels of 16 outputs, two columns interleaved where products are bfloat16;
+    `tile`: columns of a task, per segment of the output, whole heads where they are rotated.
+    `cuda`: row-major weights; see `docs/design.md`.
+
+    Requires the phase `kernels`, leaves `scheduled`. Refuses an unknown target and a weight that two
+    kernels want in different layouts. Changes no value.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"cpu\"", "cpu or cuda">];
+}
+
+def PlanMemory : Pass<"llm-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Place every intermediate in the arena";
+  let description = [{
+    Buffers have one row per token or per wanted row of logits, and live from the kernel that writes them to
+    the last one that reads them; buffers that live together do not overlap. Each kernel gets
+    `placement`, for each tensor result `{space, offset, row_bytes}` (`unit` for a cache), and `workspace`
+    likewise if its schedule asks for one. With R rows in a buffer's space it begins `offset * R` bytes into
+    the arena of that space. The module gets `llm.arena = {token_row_bytes, logit_row_bytes}`: the bytes of the
+    arena for each token and each row of logits.
+
+    Requires the phase `scheduled`, leaves `placed`. Changes no value.
+  }];
+}
+
+def VerifyPhase : Pass<"llm-verify-phase", "::mlir::ModuleOp"> {
+  let summary = "Check that a module is what its phase says";
+  let description = [{
+    - `graph`: the step holds `llm` ops and no `llm.kernel`;
+    - `kernels`: it holds `llm.get_weight` and `llm.kernel` only, each kernel of a known anatomy;
+    - `scheduled`: and every kernel has a `schedule`;
+    - `placed`: and every kernel has a `placement`, inside the arena, and no two live buffers overlap.
+
+    The pipelines run it after every pass.
+  }];
+}

@@ -1,0 +1,136 @@
+//===- Schedule.cpp - Choose tiles and weight layouts for a target
+//---------------------------------------===//
+
+#include "ir/KernelAnatomy.h"
+#include "ir/ShapeInference.h"
+#include "passes/Passes.h"
+#include "passes/Phase.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+
+namespace llmopt {
+
+#define GEN_PASS_DEF_SCHEDULE
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// The CPU kernels read panels of 16 outputs, a vector register of float32.
+constexpr int64_t cpuPanel = 16;
+/// Columns of a task: four panels share the broadcast input, and a few hundred tasks a linear
+/// balance over the threads.
+constexpr int64_t cpuTileColumns = 64;
+/// The most columns of a task that the CPU template has room for, over all streams.
+constexpr int64_t cpuTileLimit = 1024;
+
+class SchedulePass : public impl::ScheduleBase<SchedulePass> {
+  using ScheduleBase::ScheduleBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto step = requirePhase(module, kernelsPhase);
+    if (failed(step))
+      return signalPassFailure();
+    if (target != "cpu" && target != "cuda") {
+      module.emitError() << "unknown target '" << target << "'; known: cpu, cuda";
+      return signalPassFailure();
+    }
+    for (auto kernel : step->getBody().front().getOps<KernelOp>())
+      if (failed(schedule(kernel)))
+        return signalPassFailure();
+    for (auto &[name, layout] : layouts)
+      pack(module.lookupSymbol<WeightOp>(name), layout);
+    setPhase(module, scheduledPhase);
+  }
+
+  llvm::MapVector<StringAttr, PackedAttr> layouts;
+
+  LogicalResult schedule(KernelOp kernel) {
+    auto anatomy = analyzeKernel(kernel);
+    if (failed(anatomy))
+      return failure();
+    Builder builder(kernel.getContext());
+    SmallVector<NamedAttribute> entries;
+    auto set = [&](StringRef name, Attribute value) {
+      entries.emplace_back(builder.getStringAttr(name), value);
+    };
+    if (anatomy->anchor == KernelAnatomy::Anchor::Linear && target == "cpu") {
+      if (failed(chooseLayout(kernel, anatomy->linear)))
+        return failure();
+      SmallVector<int64_t> tiles;
+      for (const KernelSegment &segment : anatomy->segments) {
+        int64_t streams = static_cast<int64_t>(segment.streams.size());
+        if (segment.unit * streams > cpuTileLimit)
+          return kernel.emitOpError() << "needs tiles of " << segment.unit << " columns; "
+                                      << cpuTileLimit / streams << " is the most";
+        // Whole units, at least the preferred width.
+        int64_t units = std::max<int64_t>(1, cpuTileColumns / streams / segment.unit);
+        tiles.push_back(std::min(units * segment.unit, segment.columns));
+      }
+      set("tile", builder.getDenseI64ArrayAttr(tiles));
+      set("workspace_row_bytes", builder.getI64IntegerAttr(workspaceRowBytes(anatomy->linear)));
+    }
+    set("target", builder.getStringAttr(target));
+    kernel->setAttr(scheduleAttrName, builder.getDictionaryAttr(entries));
+    return success();
+  }
+
+  /// Bytes of a row of the input as the CPU template lays it out: bfloat16 products read bfloat16,
+  /// all others float32, in blocks of 256 elements (linearSharedBytes in
+  /// codegen/cpu/kernels/linear.h).
+  static int64_t workspaceRowBytes(LinearOp linear) {
+    auto input = tensorType(linear.getInput());
+    int64_t elementBytes = input.getElementType().isBF16() ? 2 : 4;
+    return llvm::alignTo(input.getDimSize(1), 256) * elementBytes;
+  }
+
+  LogicalResult chooseLayout(KernelOp kernel, LinearOp linear) {
+    Value weight = linear.getWeight();
+    if (auto cast = weight.getDefiningOp<CastOp>())
+      weight = cast.getInput();
+    auto argument = dyn_cast<BlockArgument>(weight);
+    auto use = argument ? kernel.getOperand(argument.getArgNumber()).getDefiningOp<GetWeightOp>()
+                        : GetWeightOp();
+    if (!use)
+      return kernel.emitOpError() << "multiplies by something that is not a weight";
+    // Pairs of columns feed one bfloat16 dot product.
+    int64_t interleave = tensorType(linear.getWeight()).getElementType().isBF16() ? 2 : 1;
+    auto layout = PackedAttr::get(kernel.getContext(), cpuPanel, interleave);
+    auto [entry, isNew] = layouts.insert({use.getNameAttr().getAttr(), layout});
+    if (!isNew && entry->second != layout)
+      return kernel.emitOpError() << "wants weight @" << use.getName()
+                                  << " in another layout than an earlier kernel";
+    return success();
+  }
+
+  /// Gives the weight, its recipe and every value that holds it the layout.
+  void pack(WeightOp weight, PackedAttr layout) {
+    auto withLayout = [&](Type type) {
+      auto tensor = cast<RankedTensorType>(type);
+      return RankedTensorType::get(tensor.getShape(), tensor.getElementType(), layout);
+    };
+    Operation *yield = weight.getRecipe().front().getTerminator();
+    OpBuilder builder(yield);
+    yield->setOperand(0, builder.create<PackOp>(weight.getLoc(), withLayout(weight.getType()),
+                                                yield->getOperand(0)));
+    weight.setType(withLayout(weight.getType()));
+    getOperation().walk([&](GetWeightOp use) {
+      if (use.getNameAttr().getAttr() != weight.getSymNameAttr())
+        return;
+      use.getResult().setType(weight.getType());
+      for (OpOperand &operand : use->getUses())
+        if (auto kernel = dyn_cast<KernelOp>(operand.getOwner())) {
+          BlockArgument argument = kernel.getBlock()->getArgument(operand.getOperandNumber());
+          argument.setType(weight.getType());
+          for (Operation *user : argument.getUsers())
+            if (auto cast = dyn_cast<CastOp>(user))
+              cast.getResult().setType(withLayout(cast.getResult().getType()));
+        }
+    });
+  }
+};
+} // namespace
+
+} // namespace llmopt
