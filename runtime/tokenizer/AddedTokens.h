@@ -1,0 +1,50 @@
+//===- AddedTokens.h - Tokens that are recognized before anything else
+//----------------------------===//
+//
+// Control tokens and user-defined tokens are cut out of the text wherever they stand; only what is
+// between them goes through the model. At each position the longest one counts.
+//
+//===---------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_TOKENIZER_ADDEDTOKENS_H
+#define LLMOPT_RUNTIME_TOKENIZER_ADDEDTOKENS_H
+
+#include "runtime/tokenizer/Vocabulary.h"
+
+namespace llmopt {
+
+struct AddedToken {
+  int32_t id = -1;
+  std::string content;
+  bool special = false;    // control: left out of decoded text unless asked for
+  bool singleWord = false; // not within a word
+  bool stripLeft = false;  // takes the white space before it
+  bool stripRight = false; // takes the white space behind it
+  bool normalized = false; // looked for in the normalized text
+};
+
+/// A stretch of text: a token (`id` >= 0), or text to go on with (`id` = -1).
+struct Segment {
+  int32_t id;
+  size_t begin;
+  size_t end;
+};
+
+/// Finds a set of added tokens in text.
+class AddedTokenMatcher {
+public:
+  AddedTokenMatcher() = default;
+  /// Looks for `texts[i]`, usually tokens[i].content or its normalized form.
+  AddedTokenMatcher(std::vector<AddedToken> tokens, const std::vector<std::string> &texts);
+
+  /// Cuts `text` into tokens and the text between them; no segment is empty text.
+  std::vector<Segment> split(std::string_view text) const;
+
+private:
+  std::vector<AddedToken> tokens;
+  PrefixIndex index; // values are positions in tokens
+};
+
+} // namespace llmopt
+
+#endif // LLMOPT_RUNTIME_TOKENIZER_ADDEDTOKENS_H

@@ -1,0 +1,101 @@
+//===- llmopt-tokenize.cpp - Text to token ids and back
+//-------------------------------------------===//
+
+#include "runtime/tokenizer/Tokenizer.h"
+#include "support/Json.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+using namespace llmopt;
+
+namespace {
+struct Options {
+  std::string tokenizer;
+  std::string file;
+  bool decode = false;
+  bool whole = false;
+  bool special = false;
+  bool json = false;
+};
+} // namespace
+
+static Result<std::vector<int32_t>> parseIds(const std::string &line) {
+  std::vector<int32_t> ids;
+  std::istringstream words(line);
+  for (std::string word; words >> word;) {
+    char *end = nullptr;
+    errno = 0;
+    long id = std::strtol(word.c_str(), &end, 10);
+    if (*end != '\0' || errno != 0 || id < 0 || id > INT32_MAX)
+      return makeError("\"{}\" is not a token id", word);
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  return ids;
+}
+
+/// Prints the result for each line of the input, or for the whole of it.
+static Status run(const Options &options, std::istream &input) {
+  LLMOPT_ASSIGN(auto tokenizer, loadTokenizer(options.tokenizer));
+  Json results = Json::array();
+  auto convert = [&](const std::string &text) -> Status {
+    if (options.decode) {
+      LLMOPT_ASSIGN(auto ids, parseIds(text));
+      LLMOPT_ASSIGN(std::string decoded, tokenizer->decode(ids, options.special));
+      options.json ? results.push_back(decoded) : void(std::cout << decoded << '\n');
+      return success();
+    }
+    LLMOPT_ASSIGN(auto ids, tokenizer->encode(text, options.special));
+    options.json ? results.push_back(ids)
+                 : void(std::cout << fmt::format("{}\n", fmt::join(ids, " ")));
+    return success();
+  };
+  if (options.whole)
+    LLMOPT_TRY(convert({std::istreambuf_iterator<char>(input), {}}));
+  else
+    for (std::string line; std::getline(input, line);)
+      LLMOPT_TRY(convert(line));
+  if (options.json)
+    std::cout << results.dump() << '\n';
+  std::cout.flush();
+  return std::cout ? success() : Status(makeError("cannot write to standard output"));
+}
+
+int main(int argc, char **argv) {
+  Options options;
+  CLI::App app{"Turns text into token ids, one line of ids for each line of text, or back."};
+  app.add_option("tokenizer", options.tokenizer,
+                 "an artifact, a checkpoint directory, or a .gguf file")
+      ->required();
+  app.add_option("--file", options.file, "read this file instead of standard input");
+  app.add_flag("--decode", options.decode, "the input is lines of ids; print their text");
+  app.add_flag("--whole", options.whole, "take the input as one text, byte for byte");
+  app.add_flag("--special", options.special,
+               "add BOS and EOS as the model wants them; with --decode, print special tokens");
+  app.add_flag("--json", options.json, "print one JSON array, of arrays of ids or of texts");
+  app.footer("Examples:\n"
+             "  echo 'Once upon a time' | llmopt-tokenize model.llmopt\n"
+             "  llmopt-tokenize models/tiny-llama --file text.txt --whole --special\n"
+             "  echo '403 407 261' | llmopt-tokenize models/tiny-llama --decode");
+  CLI11_PARSE(app, argc, argv);
+
+  std::ifstream file;
+  if (!options.file.empty()) {
+    file.open(options.file, std::ios::binary);
+    if (!file) {
+      std::cerr << "llmopt-tokenize: cannot open " << options.file << '\n';
+      return 1;
+    }
+  }
+  Status status = run(options, options.file.empty() ? std::cin : file);
+  if (!status) {
+    std::cout.flush();
+    std::cerr << "llmopt-tokenize: " << status.error().message() << '\n';
+  }
+  return status ? 0 : 1;
+}
