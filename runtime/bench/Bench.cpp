@@ -1,0 +1,161 @@
+#include "runtime/bench/Bench.h"
+
+#include "runtime/bench/MachineLimits.h"
+#include "runtime/engine/Engine.h"
+#include "runtime/engine/Model.h"
+#include "support/Progress.h"
+#include "support/RandomWeights.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace llmopt {
+
+using Clock = std::chrono::steady_clock;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double Samples::median() const {
+  std::vector<double> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  size_t half = sorted.size() / 2;
+  return sorted.size() % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+double Samples::least() const { return *std::min_element(values.begin(), values.end()); }
+
+double Samples::most() const { return *std::max_element(values.begin(), values.end()); }
+
+static Status check(const BenchOptions &options, const Manifest &manifest) {
+  if (options.promptLength < 1 || options.newTokens < 2)
+    return makeError("prompts of {} tokens and {} new ones: at least 1 and 2 are needed",
+                     options.promptLength, options.newTokens);
+  if (options.batch < 1 || options.batch > SchedulerOptions().stepTokens)
+    return makeError("a batch of {}: from 1 to {} are possible", options.batch,
+                     SchedulerOptions().stepTokens);
+  if (options.repeats < 1)
+    return makeError("{} repeats: at least 1 is needed", options.repeats);
+  if (options.promptLength > manifest.contextLength - options.newTokens)
+    return makeError("{} prompt tokens and {} new ones are more than the model's context of {}",
+                     options.promptLength, options.newTokens, manifest.contextLength);
+  return success();
+}
+
+//===- Runs -----------------------------------------------------------------------------------===//
+
+namespace {
+struct RunTimes {
+  double prefillSeconds = 0;
+  double decodeSeconds = 0;
+  int64_t decodeTokens = 0;
+  int64_t decodeSteps = 0;
+};
+} // namespace
+
+/// Prompts of random ids, and their continuation; no id ends it.
+static Result<RunTimes> runOnce(Engine &engine, const BenchOptions &options, uint32_t seed) {
+  int64_t vocabulary = engine.model().artifact().manifest.vocabularySize;
+  for (int64_t i = 0; i < options.batch; ++i) {
+    Request request;
+    for (int64_t j = 0; j < options.promptLength; ++j)
+      request.prompt.push_back(static_cast<int32_t>(
+          randomHash(seed + static_cast<uint32_t>(i * options.promptLength + j)) % vocabulary));
+    request.maxNewTokens = options.newTokens;
+    request.sampling.temperature = 0;
+    LLMOPT_TRY(engine.submit(std::move(request)));
+  }
+  RunTimes times;
+  Clock::time_point start = Clock::now();
+  // Prefill ends when every prompt has its first token. With more prompts than fit into a step,
+  // some decode meanwhile; their rows are few beside the prompts'.
+  std::vector<bool> begun;
+  int64_t waiting = options.batch;
+  while (waiting > 0) {
+    LLMOPT_ASSIGN(std::vector<TokenEvent> events, engine.step());
+    for (const TokenEvent &event : events) {
+      begun.resize(std::max<size_t>(begun.size(), event.request + 1));
+      waiting -= !begun[event.request];
+      begun[event.request] = true;
+    }
+  }
+  times.prefillSeconds = secondsSince(start);
+  start = Clock::now();
+  while (!engine.idle()) {
+    LLMOPT_ASSIGN(std::vector<TokenEvent> events, engine.step());
+    times.decodeTokens += static_cast<int64_t>(events.size());
+    ++times.decodeSteps;
+  }
+  times.decodeSeconds = secondsSince(start);
+  return times;
+}
+
+/// The plan's multiplications and additions for so many rows.
+static int64_t countOperations(const Plan &plan, int64_t tokens, int64_t logitRows) {
+  int64_t operations = 0;
+  for (const PlanLaunch &launch : plan.launches)
+    operations += launch.flopsPerRow * (launch.space == RowSpace::Token ? tokens : logitRows);
+  return operations;
+}
+
+Result<BenchResult> runBench(const BenchOptions &options) {
+  DeviceOptions deviceOptions;
+  deviceOptions.threads = options.threads;
+  deviceOptions.quiet = options.quiet;
+  LLMOPT_ASSIGN(Model model, Model::open(options.artifact, deviceOptions));
+  const Manifest &manifest = model.artifact->manifest;
+  const Plan &plan = model.artifact->plan;
+  LLMOPT_TRY(check(options, manifest));
+
+  BenchResult result;
+  result.options = options;
+  result.options.threads = model.device->threads();
+  result.model = manifest.model;
+  result.precision = manifest.precision;
+  result.arch = manifest.arch;
+  for (const PlanLaunch &launch : plan.launches)
+    result.weightBytes += launch.weightBytes;
+  // A step reads what is cached so far: from the prompt to one less than all.
+  int64_t cachedTokens = options.promptLength + (options.newTokens - 1) / 2;
+  result.cacheBytes = options.batch * cachedTokens * plan.cache.layers *
+                      (plan.cache.pageBytes / plan.cache.pageTokens);
+  result.prefillOperations =
+      countOperations(plan, options.batch * options.promptLength, options.batch);
+
+  EngineOptions engineOptions;
+  engineOptions.cachePages =
+      options.batch * Engine::pagesFor(plan, options.promptLength + options.newTokens, 1);
+  LLMOPT_ASSIGN(std::unique_ptr<Engine> engine,
+                Engine::create(std::move(model.device), engineOptions));
+  bool low = manifest.precision.rfind("bf16", 0) == 0;
+  LLMOPT_ASSIGN(
+      MachineLimits limits,
+      MachineLimits::create(result.options.threads, low ? MachineLimits::Arithmetic::BFloat16
+                                                        : MachineLimits::Arithmetic::Float32));
+  result.instruction = limits.instruction();
+
+  Progress progress("measuring", static_cast<uint64_t>(options.repeats) + 1, Progress::Unit::Count,
+                    options.quiet);
+  // The first run warms up and does not count.
+  for (int64_t repeat = -1; repeat < options.repeats; ++repeat) {
+    double bandwidth = limits.readBandwidth();
+    double peak = limits.arithmeticPeak();
+    LLMOPT_ASSIGN(RunTimes times, runOnce(*engine, options, static_cast<uint32_t>(repeat + 1)));
+    progress.advance(1);
+    if (repeat < 0)
+      continue;
+    double stepBytes = static_cast<double>(result.weightBytes + result.cacheBytes);
+    result.readBandwidth.values.push_back(bandwidth);
+    result.arithmeticPeak.values.push_back(peak);
+    result.prefill.values.push_back(options.batch * options.promptLength / times.prefillSeconds);
+    result.decode.values.push_back(times.decodeTokens / times.decodeSeconds);
+    result.bandwidthShare.values.push_back(stepBytes * times.decodeSteps / times.decodeSeconds /
+                                           bandwidth);
+    result.arithmeticShare.values.push_back(result.prefillOperations / times.prefillSeconds / peak);
+  }
+  result.peakMemory = peakMemoryBytes();
+  return result;
+}
+
+} // namespace llmopt

@@ -1,0 +1,69 @@
+//===- Bench.h - Prefill and decode rates beside the machine's limits -------------------------===//
+//
+// Every repeat measures the machine's read bandwidth and arithmetic peak, then runs a batch of
+// random prompts and their continuation. A rate is the median over the repeats.
+//
+// - Bytes of a decode step: the weights that its launches read, as the plan counts them (of an
+//   embedding only rows), and the key-value cache of the batch's sequences. The share of bandwidth
+//   is bytes / seconds over the read bandwidth.
+// - Operations of prefill: multiplications and additions of the plan's launches for the rows
+//   computed; logits are computed for the last row of each prompt only. The share of arithmetic is
+//   operations / seconds over the peak.
+//
+//===------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_BENCH_BENCH_H
+#define LLMOPT_RUNTIME_BENCH_BENCH_H
+
+#include "support/Error.h"
+#include "support/Json.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llmopt {
+
+struct BenchOptions {
+  std::string artifact;
+  int64_t promptLength = 128;
+  int64_t newTokens = 64;
+  int64_t batch = 1;
+  int64_t repeats = 5;
+  int threads = 0; ///< 0: one for each core
+  bool quiet = false;
+};
+
+/// What was measured, a value for each repeat.
+struct Samples {
+  std::vector<double> values;
+
+  double median() const;
+  double least() const;
+  double most() const;
+};
+
+struct BenchResult {
+  BenchOptions options; ///< with the number of threads that ran
+  std::string model, precision, arch, instruction;
+  int64_t weightBytes = 0;       ///< of a step
+  int64_t cacheBytes = 0;        ///< of a decode step, on average
+  int64_t prefillOperations = 0; ///< of all prompts
+  int64_t peakMemory = 0;
+  Samples prefill;         ///< prompt tokens per second
+  Samples decode;          ///< new tokens per second
+  Samples readBandwidth;   ///< bytes per second
+  Samples arithmeticPeak;  ///< operations per second
+  Samples bandwidthShare;  ///< of decode
+  Samples arithmeticShare; ///< of prefill
+
+  OrderedJson toJson() const;
+  /// A table for people.
+  std::string toText() const;
+};
+
+Result<BenchResult> runBench(const BenchOptions &options);
+
+} // namespace llmopt
+
+#endif // LLMOPT_RUNTIME_BENCH_BENCH_H

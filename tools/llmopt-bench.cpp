@@ -1,0 +1,45 @@
+//===- llmopt-bench.cpp - How fast an artifact runs, beside what the machine can --------------===//
+
+#include "runtime/bench/Bench.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+
+using namespace llmopt;
+
+static const char examples[] = R"(
+Prompts are random token ids, the continuation is greedy. Every repeat measures the machine's read
+bandwidth and arithmetic peak too; numbers are medians.
+
+Examples:
+  llmopt-bench model.llmopt
+  llmopt-bench model.llmopt --prompt-length 512 --new-tokens 128 --batch 4
+  llmopt-bench model.llmopt --repeats 11 --threads 2 --json
+)";
+
+int main(int argc, char **argv) {
+  BenchOptions options;
+  bool json = false;
+  CLI::App app("Measures the prefill and decode rates of a compiled model.", "llmopt-bench");
+  app.footer(examples);
+  app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
+  app.add_option("--prompt-length", options.promptLength, "Tokens of each prompt")
+      ->capture_default_str();
+  app.add_option("--new-tokens", options.newTokens, "New tokens of each sequence")
+      ->capture_default_str();
+  app.add_option("--batch", options.batch, "Sequences at once")->capture_default_str();
+  app.add_option("--repeats", options.repeats, "Measured runs, after one to warm up")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
+  app.add_flag("--json", json, "One JSON object on standard output");
+  CLI11_PARSE(app, argc, argv);
+
+  Result<BenchResult> result = runBench(options);
+  if (!result) {
+    fmt::print(stderr, "llmopt-bench: {}\n", result.error().message());
+    return 1;
+  }
+  fmt::print("{}", json ? result->toJson().dump() + "\n" : result->toText());
+}

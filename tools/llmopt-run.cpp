@@ -1,0 +1,108 @@
+//===- llmopt-run.cpp - Runs an artifact on one prompt ----------------------------------------===//
+
+#include "runtime/engine/Generate.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+
+using namespace llmopt;
+
+static const char examples[] = R"(
+Prints the prompt and its continuation as it is made, and then
+
+  Time for inference: 1.18 sec total, 42.47 tokens/sec
+  Memory used: 14.50 GB
+
+The time is that of the prompt and the new tokens, without loading. With --json there is one object
+on standard output instead: text and token_ids (the new ones; a stop token is among the ids, not in
+the text), rates, and the peak memory.
+
+Examples:
+  llmopt-run model.llmopt --prompt "Once upon a time"
+  llmopt-run model.llmopt --prompt "The capital of France is" --temperature 0 --max-new-tokens 8
+  llmopt-run model.llmopt --prompt "Q: why? A:" --top-k 50 --top-p 0.9 --seed 7 --stop "Q:"
+  llmopt-run model.llmopt --prompt "It was" --num-beams 4 --json
+  llmopt-run model.llmopt --prompt-tokens 1,15043 --max-new-tokens 0 --dump-logits out.safetensors
+)";
+
+namespace {
+struct Options {
+  std::string artifact;
+  std::string promptFile;
+  GenerateOptions generate;
+  int threads = 0;
+  bool json = false;
+};
+} // namespace
+
+static Status run(Options &options) {
+  if (!options.promptFile.empty()) {
+    LLMOPT_ASSIGN(options.generate.prompt, readFile(options.promptFile));
+  }
+  DeviceOptions deviceOptions;
+  deviceOptions.threads = options.threads;
+  LLMOPT_ASSIGN(Model model, Model::open(options.artifact, deviceOptions));
+  auto show = [&](std::string_view text) {
+    if (!options.json) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+    }
+  };
+  LLMOPT_ASSIGN(GenerateResult result, generate(std::move(model), options.generate, show));
+  if (result.contextReached)
+    fmt::print(stderr, "note: the model's context ends before {} new tokens\n",
+               options.generate.maxNewTokens);
+  if (options.json)
+    fmt::print("{}\n", result.toJson().dump());
+  else
+    fmt::print("\n\nTime for inference: {:.2f} sec total, {:.2f} tokens/sec\n"
+               "Memory used: {:.2f} GB\n",
+               result.totalSeconds, result.tokens.size() / result.totalSeconds,
+               peakMemoryBytes() / 1e9);
+  return success();
+}
+
+int main(int argc, char **argv) {
+  Options options;
+  GenerateOptions &generate = options.generate;
+  CLI::App app("Runs a compiled model on a prompt.", "llmopt-run");
+  app.footer(examples);
+  app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
+  auto *prompt = app.add_option_group("prompt", "What to continue: one of");
+  prompt->add_option("--prompt", generate.prompt, "A text");
+  prompt->add_option("--prompt-file", options.promptFile, "A file with the text");
+  prompt->add_option("--prompt-tokens", generate.promptTokens, "Token ids: 1,2,3")->delimiter(',');
+  prompt->require_option(1);
+  app.add_option("--max-new-tokens", generate.maxNewTokens, "New tokens at most")
+      ->capture_default_str();
+  auto *temperature =
+      app.add_option("--temperature", generate.sampling.temperature,
+                     "Divides the logits; 0 takes the most probable token each time")
+          ->capture_default_str();
+  app.add_option("--top-k", generate.sampling.topK, "Only the K most probable tokens; 0: all");
+  app.add_option("--top-p", generate.sampling.topP,
+                 "Only the most probable tokens that together have this share")
+      ->capture_default_str();
+  app.add_option("--seed", generate.sampling.seed, "Of the random choices")->capture_default_str();
+  app.add_option("--num-beams", generate.beams,
+                 "Beam search (Hugging Face's, length penalty 1); it does not sample, so the "
+                 "temperature is 0 then")
+      ->capture_default_str();
+  app.add_option("--stop", generate.stopTexts, "Ends before this text; may be given several times")
+      ->allow_extra_args(false);
+  app.add_option("--dump-logits", generate.dumpLogits,
+                 "Writes the float32 logits [T, V] of the prompt as tensor 'logits' of a "
+                 "safetensors file");
+  app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
+  app.add_flag("--json", options.json, "One JSON object on standard output");
+  CLI11_PARSE(app, argc, argv);
+
+  if (generate.beams > 1 && temperature->count() == 0)
+    generate.sampling.temperature = 0;
+  if (Status status = run(options); !status) {
+    fmt::print(stderr, "llmopt-run: {}\n", status.error().message());
+    return 1;
+  }
+}
