@@ -1,0 +1,274 @@
+//===- attention.cuh - Paged causal attention: tiles of queries, splits of the cache
+//------------===//
+//
+// A Config, a struct of constants, describes one attention:
+//
+//   struct Config {
+//     using Query = bf16;            // type of q
+//     using Result = bf16;           // type of the output
+//     using Cache = CacheLayout<bf16, /*Heads=*/4, /*HeadDim=*/64>;
+//     static constexpr int heads = 32;              // query heads
+//     static constexpr float scale = 0.125f;
+//     static constexpr int window = 0;              // 0: none
+//     static constexpr float softcap = 0;           // 0: none
+//     static constexpr bool alibi = false;
+//     static LLMOPT_DEVICE float slope(int head);   // if alibi
+//   };
+//
+// A tile has `Slots` query vectors that share one key-value head: some rows of one sequence times
+// the query heads of the group (of a group larger than the tile, a part). Two ways of cutting rows
+// into tiles:
+//
+// - decode (Splits > 0): a row per tile, whose keys are divided among Splits blocks in equal parts
+//   of whole steps; how many are needed depends on the row's position only. The block that arrives
+//   last adds the parts up in their order, so the result does not depend on which one it is.
+// - prefill (Splits = 0): as many rows of a sequence as fit; keys and values are read once for all.
+//
+// Keys go by in steps of `Step`, at multiples of Step from position 0, with an online softmax
+// (Milakov and Gimelshein, 2018; Dao et al., 2022) in base 2.
+//
+// What computes a tile's scores is a policy, Products: attention_exact.cuh (float32 on the FMA
+// units, any type) or attention_tensor.cuh (bf16 and f16 on the tensor cores).
+//
+//===--------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_CUDA_ATTENTION_CUH
+#define LLMOPT_CUDA_ATTENTION_CUH
+
+#include "cache.cuh"
+#include "rows.cuh"
+
+namespace llmopt::cuda {
+
+constexpr float log2OfE = 1.4426950408889634f;
+
+/// What a tile is about.
+struct AttentionTile {
+  int firstRow, rows; ///< rows of the batch, of one sequence
+  int sequence;
+  int kvHead;
+  int firstHead;   ///< query head of slot 0
+  int headsOfTile; ///< slot i is row firstRow + i / headsOfTile, head firstHead + i % headsOfTile
+  int heads;       ///< of headsOfTile, how many exist
+  const int *positions; ///< of the rows, from firstRow on
+  int begin, end;       ///< positions of the keys to read, begin at a whole step
+
+  LLMOPT_DEVICE int row(int slot) const { return firstRow + slot / headsOfTile; }
+  LLMOPT_DEVICE int head(int slot) const { return firstHead + slot % headsOfTile; }
+  LLMOPT_DEVICE bool has(int slot) const {
+    return slot / headsOfTile < rows && slot % headsOfTile < heads;
+  }
+  /// The position of a slot's row, -1 for an empty slot.
+  LLMOPT_DEVICE int position(int slot) const {
+    return has(slot) ? positions[slot / headsOfTile] : -1;
+  }
+};
+
+/// The physical page of a position.
+LLMOPT_DEVICE int pageOf(const LlmoptBatch &batch, int sequence, int logicalPage) {
+  return batch.pageTable[(long long)sequence * batch.pageTableStride + logicalPage];
+}
+
+/// The score, in base 2, of a slot of `head` at `position` for key position t; -infinity where it
+/// does not look.
+template <class Config> LLMOPT_DEVICE float score(float product, int head, int position, int t) {
+  bool seen = t <= position;
+  if constexpr (Config::window > 0)
+    seen = seen && t > position - Config::window;
+  if constexpr (Config::alibi)
+    product += roundTo<bf16>(Config::slope(head) * roundTo<bf16>(float(t)));
+  float s = Config::scale * product;
+  if constexpr (Config::softcap > 0)
+    s = Config::softcap * tanhf(s / Config::softcap);
+  return seen ? s * log2OfE : minusInfinity();
+}
+
+/// 2^(score - maximum), 0 if nothing was seen yet.
+LLMOPT_DEVICE float weightOf(float score, float maximum) {
+  return maximum == minusInfinity() ? 0.0f : fastExp2(score - maximum);
+}
+
+template <class Config, class Products, int Splits> struct Attention {
+  using Cache = typename Config::Cache;
+  static constexpr int threads = Products::threads;
+  static constexpr int slots = Products::slots;
+  static constexpr int headDim = Cache::headDim;
+  static constexpr bool decode = Splits > 0;
+  static constexpr int group = Config::heads / Cache::heads;
+  static constexpr int headsOfTile = group < slots ? group : slots;
+  static constexpr int headTiles = (group + headsOfTile - 1) / headsOfTile;
+  static constexpr int rowsOfTile = decode ? 1 : slots / headsOfTile;
+  /// Tiles of a row (decode) or a block of rows (prefill).
+  static constexpr int tilesOfRows = Cache::heads * headTiles * (decode ? Splits : 1);
+  static constexpr int sharedBytes = Products::sharedBytes;
+
+  /// With several splits: per row and head, for each split the maximum, the sum and the weighted
+  /// values, float32.
+  static constexpr int partialFloats = headDim + 2;
+  static constexpr int workspaceFloatsOfRow = Splits > 1 ? Config::heads *Splits *partialFloats : 0;
+
+  /// Tile `index` of tilesOfRows * rows (decode), or of tilesOfRows * (rows / rowsOfTile +
+  /// sequences) (prefill). With several splits, `arrivals` has a counter per tile and split group,
+  /// [rows * Cache::heads * headTiles], all 0 before and after.
+  template <class Gate>
+  static LLMOPT_DEVICE void tile(const LlmoptBatch &batch, const typename Config::Query *q,
+                                 const typename Cache::Element *cache,
+                                 typename Config::Result *result, float *workspace,
+                                 unsigned *arrivals, int index, char *shared, const Gate &gate) {
+    gate.wait();
+    AttentionTile tile;
+    if (!findRows(batch, index / tilesOfRows, tile))
+      return;
+    int part = index % tilesOfRows;
+    int split = decode ? part % Splits : 0;
+    int headTile = decode ? part / Splits : part;
+    tile.kvHead = headTile / headTiles;
+    tile.headsOfTile = headsOfTile;
+    tile.heads = smaller(headsOfTile, group - headTile % headTiles * headsOfTile);
+    tile.firstHead = tile.kvHead * group + headTile % headTiles * headsOfTile;
+
+    int splits = findKeys(tile, split);
+    if (split >= splits)
+      return;
+    float *sums = Products::compute(batch, tile, q, cache, shared);
+    if (splits <= 1)
+      store(tile, result, sums);
+    else
+      combine(tile, split, splits, result, workspace,
+              arrivals + index / tilesOfRows * (tilesOfRows / larger(1, Splits)) + headTile, sums,
+              shared);
+  }
+
+private:
+  /// Block `index` of rows. In prefill those of sequence s are numbered from firstRow[s] /
+  /// rowsOfTile + s on, which leaves room for each sequence's last, partly filled block.
+  static LLMOPT_DEVICE bool findRows(const LlmoptBatch &batch, int index, AttentionTile &tile) {
+    if constexpr (decode) {
+      if (index >= batch.tokens)
+        return false;
+      tile.sequence = batch.sequenceOf[index];
+      tile.firstRow = index;
+      tile.rows = 1;
+    } else {
+      int low = 0, high = batch.sequences - 1;
+      while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (batch.firstRow[middle] / rowsOfTile + middle <= index)
+          low = middle;
+        else
+          high = middle - 1;
+      }
+      int begin = batch.firstRow[low], end = batch.firstRow[low + 1];
+      tile.sequence = low;
+      tile.firstRow = begin + (index - begin / rowsOfTile - low) * rowsOfTile;
+      tile.rows = smaller(rowsOfTile, end - tile.firstRow);
+      if (tile.rows <= 0)
+        return false;
+    }
+    tile.positions = batch.positions + tile.firstRow;
+    return true;
+  }
+
+  /// Sets begin and end for this split; returns the number of splits that have keys.
+  static LLMOPT_DEVICE int findKeys(AttentionTile &tile, int split) {
+    int begin = 0, end = tile.positions[tile.rows - 1] + 1;
+    if constexpr (Config::window > 0)
+      begin = larger(0, tile.positions[0] - Config::window + 1) / Products::step * Products::step;
+    tile.begin = begin;
+    tile.end = end;
+    if constexpr (Splits <= 1)
+      return 1;
+    int steps = ceilDivide(end - begin, Products::step);
+    int stepsOfSplit = ceilDivide(steps, larger(1, Splits));
+    tile.begin = begin + split * stepsOfSplit * Products::step;
+    tile.end = smaller(end, tile.begin + stepsOfSplit * Products::step);
+    return ceilDivide(steps, stepsOfSplit);
+  }
+
+  /// A softmax over some keys: its maximum, the sum of weights, and one weighted value.
+  struct Part {
+    float maximum, total, value;
+  };
+
+  /// Element `dim` of `count` parts as if of one, added in their order. read(i) reads float i; a
+  /// part has the maximum, the sum and headDim weighted values, parts are `stride` floats apart.
+  template <class Read>
+  static LLMOPT_DEVICE Part merge(int count, int stride, int dim, const Read &read) {
+    Part whole = {minusInfinity(), 0, 0};
+    for (int i = 0; i < count; ++i)
+      whole.maximum = fmaxf(whole.maximum, read(i * stride));
+    for (int i = 0; i < count; ++i) {
+      float factor = weightOf(read(i * stride), whole.maximum);
+      whole.total += factor * read(i * stride + 1);
+      whole.value += factor * read(i * stride + 2 + dim);
+    }
+    return whole;
+  }
+
+  /// Merges what the groups of warps left in shared memory.
+  static LLMOPT_DEVICE Part mergeGroups(const float *sums, int slot, int dim) {
+    return merge(Products::keyGroups, slots * partialFloats, dim,
+                 [&](int i) { return sums[slot * partialFloats + i]; });
+  }
+
+  template <class Visit>
+  static LLMOPT_DEVICE void forEachElement(const AttentionTile &tile, const Visit &visit) {
+    for (int i = threadIndex(); i < slots * headDim; i += threads)
+      if (tile.has(i / headDim))
+        visit(i / headDim, i % headDim);
+  }
+
+  static LLMOPT_DEVICE void storeElement(const AttentionTile &tile, int slot, int dim,
+                                         const Part &part, typename Config::Result *result) {
+    result[((long long)tile.row(slot) * Config::heads + tile.head(slot)) * headDim + dim] =
+        fromFloat<typename Config::Result>(part.value / part.total);
+  }
+
+  /// `sums` is [Products::keyGroups][slots][partialFloats].
+  static LLMOPT_DEVICE void store(const AttentionTile &tile, typename Config::Result *result,
+                                  const float *sums) {
+    forEachElement(tile, [&](int slot, int dim) {
+      storeElement(tile, slot, dim, mergeGroups(sums, slot, dim), result);
+    });
+  }
+
+  static LLMOPT_DEVICE void combine(const AttentionTile &tile, int split, int splits,
+                                    typename Config::Result *result, float *workspace,
+                                    unsigned *arrived, const float *sums, char *shared) {
+    forEachElement(tile, [&](int slot, int dim) {
+      Part part = mergeGroups(sums, slot, dim);
+      float *to = workspace + partOf(tile, slot, split);
+      to[2 + dim] = part.value;
+      if (dim == 0) {
+        to[0] = part.maximum;
+        to[1] = part.total;
+      }
+    });
+    fenceDevice();
+    syncThreads();
+    int *last = reinterpret_cast<int *>(shared);
+    if (threadIndex() == 0) {
+      *last = atomicIncrement(arrived) == unsigned(splits - 1);
+      if (*last)
+        *arrived = 0;
+    }
+    syncThreads();
+    if (!*last)
+      return;
+    fenceDevice();
+    forEachElement(tile, [&](int slot, int dim) {
+      const float *parts = workspace + partOf(tile, slot, 0);
+      Part whole = merge(splits, partialFloats, dim, [&](int i) { return loadFresh(parts + i); });
+      storeElement(tile, slot, dim, whole, result);
+    });
+  }
+
+  static LLMOPT_DEVICE long long partOf(const AttentionTile &tile, int slot, int split) {
+    return (((long long)tile.row(slot) * Config::heads + tile.head(slot)) * Splits + split) *
+           partialFloats;
+  }
+};
+
+} // namespace llmopt::cuda
+
+#endif // LLMOPT_CUDA_ATTENTION_CUH

@@ -1,0 +1,97 @@
+//===- types.cuh - Storage types of the CUDA kernels and small helpers
+//--------------------------===//
+//
+// float, bf16 (upper half of a float32) and f16 (IEEE binary16). All arithmetic is float32; storing
+// rounds to nearest even. No header of the CUDA toolkit is needed: NVRTC alone compiles the
+// kernels.
+//
+//===--------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_CUDA_TYPES_CUH
+#define LLMOPT_CUDA_TYPES_CUH
+
+#include "abi.h"
+#include "intrinsics.cuh"
+
+namespace llmopt::cuda {
+
+struct bf16 {
+  unsigned short bits;
+};
+struct f16 {
+  unsigned short bits;
+};
+
+LLMOPT_DEVICE float toFloat(float value) { return value; }
+LLMOPT_DEVICE float toFloat(bf16 value) { return bitsToFloat(unsigned(value.bits) << 16); }
+LLMOPT_DEVICE float toFloat(f16 value) { return halfToFloat(value.bits); }
+
+template <class T> LLMOPT_DEVICE T fromFloat(float value);
+template <> LLMOPT_DEVICE float fromFloat<float>(float value) { return value; }
+template <> LLMOPT_DEVICE bf16 fromFloat<bf16>(float value) { return {floatToBfloat(value)}; }
+template <> LLMOPT_DEVICE f16 fromFloat<f16>(float value) { return {floatToHalf(value)}; }
+
+/// The value as it is after storing it as T.
+template <class T> LLMOPT_DEVICE float roundTo(float value) { return toFloat(fromFloat<T>(value)); }
+
+template <class A, class B> struct Same {
+  static constexpr bool value = false;
+};
+template <class A> struct Same<A, A> {
+  static constexpr bool value = true;
+};
+template <class A, class B> inline constexpr bool same = Same<A, B>::value;
+
+constexpr LLMOPT_DEVICE int ceilDivide(int value, int unit) { return (value + unit - 1) / unit; }
+constexpr LLMOPT_DEVICE int roundUp(int value, int unit) { return ceilDivide(value, unit) * unit; }
+constexpr LLMOPT_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
+constexpr LLMOPT_DEVICE int larger(int a, int b) { return a > b ? a : b; }
+
+LLMOPT_DEVICE float minusInfinity() { return bitsToFloat(0xff800000u); }
+
+/// 16 bytes: what a lane copies or reads at once.
+struct alignas(16) Piece {
+  unsigned words[4];
+};
+template <class T> inline constexpr int pieceElements = 16 / int(sizeof(T));
+
+/// The elements of a piece as floats.
+LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[4], float) {
+  LLMOPT_UNROLL
+  for (int i = 0; i < 4; ++i)
+    to[i] = bitsToFloat(piece.words[i]);
+}
+LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[8], bf16) {
+  LLMOPT_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    to[2 * i] = bitsToFloat(piece.words[i] << 16);
+    to[2 * i + 1] = bitsToFloat(piece.words[i] & 0xffff0000u);
+  }
+}
+LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[8], f16) {
+  LLMOPT_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    to[2 * i] = halfToFloat(static_cast<unsigned short>(piece.words[i] & 0xffffu));
+    to[2 * i + 1] = halfToFloat(static_cast<unsigned short>(piece.words[i] >> 16));
+  }
+}
+
+/// Two values, rounded, as a register of a matrix product.
+LLMOPT_DEVICE unsigned packPair(float low, float high, bf16) { return floatsToBfloats(low, high); }
+LLMOPT_DEVICE unsigned packPair(float low, float high, f16) { return floatsToHalves(low, high); }
+
+LLMOPT_DEVICE void multiplyAdd(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                               bf16) {
+  multiplyBfloats(sums, a, b);
+}
+LLMOPT_DEVICE void multiplyAdd(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                               f16) {
+  multiplyHalves(sums, a, b);
+}
+
+LLMOPT_DEVICE int laneIndex() { return threadIndex() % 32; }
+LLMOPT_DEVICE int warpIndex() { return threadIndex() / 32; }
+
+} // namespace llmopt::cuda
+
+#endif // LLMOPT_CUDA_TYPES_CUH
