@@ -108,10 +108,8 @@ struct ForeignFeature {
 };
 
 static constexpr ForeignFeature foreignFeatures[] = {
-    {"quantization_config", 0,
-     "quantized weights, and only F32, F16 and BF16 checkpoints are read"},
-    {"compression_config", 0,
-     "compressed weights, and only F32, F16 and BF16 checkpoints are read"},
+    {"quantization_config", 0, "quantized weights (only F32, F16 and BF16 are read)"},
+    {"compression_config", 0, "compressed weights (only F32, F16 and BF16 are read)"},
     {"is_encoder_decoder", 0, "an encoder"},
     {"add_cross_attention", 0, "cross-attention"},
     {"num_local_experts", 1, "experts"},

@@ -1,4 +1,5 @@
-//===- GoldenTest.cpp - Imported models, interpreted, against transformers ------------------------===//
+//===- GoldenTest.cpp - Imported models, interpreted, against transformers
+//------------------------===//
 //
 // test/goldens/models holds a tiny random checkpoint of every family and kind with the logits that
 // transformers computes for two prompts (scripts/goldens/models.py).
@@ -114,7 +115,8 @@ static std::vector<std::string> goldenNames() {
 INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::ValuesIn(goldenNames()),
                          [](const auto &info) { return info.param; });
 
-//===- The trained models beside the repository ---------------------------------------------------===//
+//===- The trained models beside the repository
+//---------------------------------------------------===//
 
 class SharedModel : public testing::TestWithParam<const char *> {
 protected:
@@ -138,8 +140,8 @@ TEST_P(SharedModel, LogitsOfTheFirstPromptAreThePublishedOnes) {
   ASSERT_TRUE(file) << file.error().message();
   const float *expected = reinterpret_cast<const float *>(file->data(*file->find("logits")));
   KvState cache;
-  std::vector<double> logits = model.logits(
-      RaggedBatch::prompt(0, prompts[0]["ids"].get<std::vector<int32_t>>()), cache);
+  std::vector<double> logits =
+      model.logits(RaggedBatch::prompt(0, prompts[0]["ids"].get<std::vector<int32_t>>()), cache);
   double worst = 0;
   for (size_t i = 0; i < logits.size(); ++i)
     worst = std::max(worst, std::abs(logits[i] - expected[i]));
