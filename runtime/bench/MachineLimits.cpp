@@ -148,15 +148,15 @@ static double bestSeconds(ThreadTeam &team, const std::function<void(int)> &body
   return best;
 }
 
-/// At least 512 MiB and eight times the largest cache.
+/// From 512 MiB to 1 GiB: four times the largest cache, which may be that of a whole socket.
 static uint64_t bufferBytes() {
   uint64_t bytes = uint64_t(512) << 20;
 #if defined(_SC_LEVEL3_CACHE_SIZE)
   long cache = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
   if (cache > 0)
-    bytes = std::max(bytes, 8 * static_cast<uint64_t>(cache));
+    bytes = std::max(bytes, 4 * static_cast<uint64_t>(cache));
 #endif
-  return std::min(bytes, uint64_t(4) << 30);
+  return std::min(bytes, uint64_t(1) << 30);
 }
 
 Result<MachineLimits> MachineLimits::create(int threads, Arithmetic arithmetic) {

@@ -93,10 +93,12 @@ WantedLogits Engine::wantedLogits(const ScheduledRun &run) {
   return last && active.request.maxNewTokens > 0 ? WantedLogits::Last : WantedLogits::None;
 }
 
-/// A prompt that is computed again after a preemption has some of its rows handed out already.
+/// Rows behind the prompt are not asked for, and those of a prompt that is computed again after a
+/// preemption may have been handed out already.
 void Engine::reportPromptLogits(const ScheduledRun &run, int64_t rows, const float *logits) {
   Active &active = requests.at(run.group);
-  int64_t end = run.first + rows;
+  int64_t end =
+      std::min<int64_t>(run.first + rows, static_cast<int64_t>(active.request.prompt.size()));
   if (end <= active.reported)
     return;
   int64_t skip = active.reported - run.first;
