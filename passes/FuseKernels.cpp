@@ -13,6 +13,7 @@
 #include "ir/ShapeInference.h"
 #include "passes/Passes.h"
 #include "passes/Phase.h"
+#include "passes/VerifySemantics.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
@@ -37,8 +38,11 @@ struct Group {
   bool isRows = false;
 };
 
-class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass> {
+class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public PassTolerance {
   using FuseKernelsBase::FuseKernelsBase;
+
+  /// With 16-bit types values inside a kernel are no longer rounded; float32 modules do not change.
+  double getTolerance() const override { return dropsRounding ? 5e-2 : defaultPassTolerance; }
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
@@ -46,6 +50,12 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass> {
     if (failed(step))
       return signalPassFailure();
     body = &step->getBody().front();
+    dropsRounding = llvm::any_of(*body, [](Operation &op) {
+      return llvm::any_of(op.getResultTypes(), [](Type type) {
+        auto tensor = dyn_cast<RankedTensorType>(type);
+        return tensor && !tensor.getElementType().isF32();
+      });
+    });
     groups.clear();
     groupOf.clear();
     for (Operation &op : body->without_terminator())
@@ -62,6 +72,7 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass> {
   }
 
   Block *body = nullptr;
+  bool dropsRounding = false;
   std::deque<Group> groups;
   llvm::DenseMap<Operation *, Group *> groupOf;
 
@@ -277,9 +288,9 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass> {
     return llvm::join(words, "_");
   }
 
-  /// Values inside a kernel are float32; only casts round.
+  /// Values inside a kernel are float32; only casts round, and an attention, whose result leaves it.
   static void widen(Operation *op) {
-    if (isa<CastOp>(op))
+    if (isa<CastOp, AttentionOp>(op))
       return;
     for (Value result : op->getResults())
       if (auto type = dyn_cast<RankedTensorType>(result.getType()))

@@ -4,6 +4,7 @@
 #include "ir/ShapeInference.h"
 #include "passes/Passes.h"
 #include "passes/Phase.h"
+#include "passes/VerifySemantics.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -15,8 +16,14 @@ namespace llmopt {
 #include "passes/Passes.h.inc"
 
 namespace {
-class LowerPrecisionPass : public impl::LowerPrecisionBase<LowerPrecisionPass> {
+class LowerPrecisionPass : public impl::LowerPrecisionBase<LowerPrecisionPass>,
+                           public PassTolerance {
   using LowerPrecisionBase::LowerPrecisionBase;
+
+  /// Rounding to 8 or 11 bits of mantissa, in every layer.
+  double getTolerance() const override {
+    return precision == "32-true" ? defaultPassTolerance : 5e-2;
+  }
 
   void runOnOperation() override {
     ModuleOp module = getOperation();

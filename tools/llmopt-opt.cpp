@@ -1,17 +1,61 @@
-//===- llmopt-opt.cpp - Run passes on IR ---------------------------------------------------------------===//
+//===- llmopt-opt.cpp - Run passes on IR --------------------------------------------------------===//
 
 #include "ir/Dialect.h"
 #include "passes/Passes.h"
+#include "passes/VerifySemantics.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+
+static llvm::cl::opt<bool> verifySemantics(
+    "verify-pass-semantics",
+    llvm::cl::desc("Interpret @step before and after each pass on seeded inputs and compare"));
+
+static llvm::cl::extrahelp examples(R"(
+Examples:
+  llmopt-opt graph.mlir --llm-fuse-projections --llm-lower-precision=precision=bf16-true
+  llmopt-opt graph.mlir --llm-cpu=precision=bf16-true --mlir-print-ir-after=llm-fuse-kernels
+  llmopt-opt graph.mlir --llm-fuse-kernels --verify-pass-semantics
+)");
 
 int main(int argc, char **argv) {
-  mlir::DialectRegistry registry;
-  registry.insert<llmopt::LLMDialect, mlir::func::FuncDialect>();
-  mlir::registerTransformsPasses();
+  llvm::InitLLVM init(argc, argv);
+  DialectRegistry registry;
+  registry.insert<llmopt::LLMDialect, func::FuncDialect>();
+  registerTransformsPasses();
   llmopt::registerPasses();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "llmopt pass driver\n", registry));
+  auto [inputName, outputName] =
+      registerAndParseCLIOptions(argc, argv, "llmopt pass driver\n", registry);
+
+  MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  std::shared_ptr<const llmopt::VerifySemanticsReport> report;
+  MlirOptMainConfig verifying = config;
+  verifying.setPassPipelineSetupFn([&](PassManager &manager) {
+    if (failed(config.setupPassPipeline(manager)))
+      return failure();
+    if (verifySemantics)
+      report = llmopt::verifyPassSemantics(manager);
+    return success();
+  });
+
+  std::string problem;
+  auto input = openInputFile(inputName, &problem);
+  auto output = input ? openOutputFile(outputName, &problem) : nullptr;
+  if (!output) {
+    llvm::errs() << "llmopt-opt: " << problem << "\n";
+    return 1;
+  }
+  if (failed(MlirOptMain(output->os(), std::move(input), registry, verifying)) ||
+      (report && report->failed()))
+    return 1;
+  output->keep();
 }

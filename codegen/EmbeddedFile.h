@@ -1,0 +1,25 @@
+//===- EmbeddedFile.h - Kernel headers inside the compiler
+//------------------------------------------------===//
+
+#ifndef LLMOPT_CODEGEN_EMBEDDEDFILE_H
+#define LLMOPT_CODEGEN_EMBEDDEDFILE_H
+
+#include <string>
+#include <vector>
+
+namespace llmopt {
+
+/// A header that goes into an artifact's kernels/ folder.
+struct EmbeddedFile {
+  std::string name;
+  std::string content;
+};
+
+/// Every header that an emitted model.cpp includes, abi.h among them.
+const std::vector<EmbeddedFile> &cpuKernelHeaders();
+/// Every header that an emitted model.cu includes.
+const std::vector<EmbeddedFile> &cudaKernelHeaders();
+
+} // namespace llmopt
+
+#endif // LLMOPT_CODEGEN_EMBEDDEDFILE_H

@@ -1,0 +1,53 @@
+//===- Compile.h - The way from a checkpoint to an artifact
+//-------------------------------------------===//
+
+#ifndef LLMOPT_TOOLS_COMPILE_H
+#define LLMOPT_TOOLS_COMPILE_H
+
+#include "support/Error.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llmopt {
+
+struct CompileOptions {
+  enum class Emit { Artifact, Source, Mlir };
+
+  std::string checkpoint;
+  std::string output;
+  Emit emit = Emit::Artifact;
+  std::string target = "cpu";
+  std::string precision = "32-true";
+  std::string cpu = "native";
+  std::string arch = "sm_90a";
+  bool randomWeights = false;
+  uint32_t seed = 0;
+  std::optional<int64_t> contextLength;
+  bool fuse = true;
+  std::string passPipeline; ///< instead of the default pipeline; empty for that
+  std::vector<std::string> printAfter;
+  bool verifySemantics = false;
+  int threads = 0;
+  bool quiet = false;
+};
+
+/// What was made, for the tool to print.
+struct CompileReport {
+  std::string text; ///< with Emit::Source or Mlir and no output file
+  int64_t parameters = 0;
+  int64_t weightBytes = 0;
+  int64_t launches = 0;
+  int64_t kernels = 0;
+  double seconds = 0;
+
+  std::string toJson(const std::string &output) const;
+};
+
+Result<CompileReport> compile(const CompileOptions &options);
+
+} // namespace llmopt
+
+#endif // LLMOPT_TOOLS_COMPILE_H

@@ -1,0 +1,86 @@
+//===- llmopt-compile.cpp - From a checkpoint to an artifact
+//--------------------------------------------===//
+
+#include "passes/Passes.h"
+#include "tools/Compile.h"
+
+#include "mlir/Transforms/Passes.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+using namespace llmopt;
+
+static const char examples[] = R"(
+Examples:
+  llmopt-compile models/tiny-llama -o tiny.llmopt
+  llmopt-compile ~/checkpoints/llama-3.2-1b -o llama.llmopt --precision bf16-true
+  llmopt-compile models/configs/falcon-7b.json --random-weights -o falcon.llmopt --target cuda --arch sm_80
+  llmopt-compile models/tiny-llama --emit=source --precision bf16-mixed
+  llmopt-compile models/tiny-llama --emit=mlir --pass-pipeline "llm-fuse-projections,llm-fuse-kernels"
+  llmopt-compile models/tiny-llama -o tiny.llmopt --print-ir-after=llm-fuse-kernels
+)";
+
+int main(int argc, char **argv) {
+  mlir::registerTransformsPasses();
+  registerPasses();
+  CompileOptions options;
+  bool json = false, noFuse = false;
+  CLI::App app("Compiles a checkpoint into an artifact for llmopt-run.", "llmopt-compile");
+  app.footer(examples);
+  app.add_option("checkpoint", options.checkpoint,
+                 "A Hugging Face directory, or with --random-weights a config.json")
+      ->required();
+  app.add_option("-o,--output", options.output,
+                 "The artifact to write; with --emit=source or mlir a file, else standard output");
+  app.add_option("--target", options.target, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_option("--precision", options.precision,
+                 "true: stored and computed in the type; mixed: float32 with linears in the type")
+      ->check(CLI::IsMember({"32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed"}))
+      ->capture_default_str();
+  app.add_option("--cpu", options.cpu,
+                 "CPU to compile for, as the compiler's -march: native, x86-64-v3, znver4, ...")
+      ->capture_default_str();
+  app.add_option("--arch", options.arch, "GPU architecture")
+      ->check(CLI::IsMember({"sm_80", "sm_90a"}))
+      ->capture_default_str();
+  app.add_flag("--random-weights", options.randomWeights,
+               "Make weights up: any config compiles, with nothing to download");
+  app.add_option("--seed", options.seed, "Of the random weights")->capture_default_str();
+  app.add_option("--context-length", options.contextLength,
+                 "Longest sequence, if shorter than the model's");
+  app.add_option("--emit", options.emit, "artifact, source or mlir")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, CompileOptions::Emit>{{"artifact", CompileOptions::Emit::Artifact},
+                                                      {"source", CompileOptions::Emit::Source},
+                                                      {"mlir", CompileOptions::Emit::Mlir}}));
+  app.add_flag("--no-fuse", noFuse, "A kernel for each op: shows what fusion gains");
+  app.add_option("--pass-pipeline", options.passPipeline,
+                 "Passes to run instead of the default ones, as llmopt-opt spells them");
+  app.add_option("--print-ir-after", options.printAfter,
+                 "Print the IR to standard error after this pass, or after 'all'");
+  app.add_flag("--verify-pass-semantics", options.verifySemantics,
+               "Interpret the step before and after each pass and compare");
+  app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
+  app.add_flag("--quiet", options.quiet, "No progress");
+  app.add_flag("--json", json, "A report as JSON on standard output");
+  CLI11_PARSE(app, argc, argv);
+  options.fuse = !noFuse;
+
+  auto report = compile(options);
+  if (!report) {
+    fmt::print(stderr, "llmopt-compile: {}\n", report.error().message());
+    return 1;
+  }
+  if (!report->text.empty())
+    fmt::print("{}", report->text);
+  else if (json)
+    fmt::print("{}\n", report->toJson(options.output));
+  else if (!options.quiet && options.emit == CompileOptions::Emit::Artifact)
+    fmt::print("Wrote {}: {:.1f} M parameters, {:.1f} MB of weights, {} kernels in {} launches "
+               "({:.1f} s)\n",
+               options.output, report->parameters / 1e6, report->weightBytes / 1e6, report->kernels,
+               report->launches, report->seconds);
+}
