@@ -195,7 +195,7 @@ private:
       constexpr int P = decltype(panels)::value;
       forEachRowTile((rowEnd - row) * task.heads, [&](auto tile, int64_t offset) {
         int64_t first = query(row, 0) + offset;
-        multiplyTile<decltype(tile)::value, P, false>(
+        multiplyTile<float, decltype(tile)::value, P>(
             keys + page, pageTokens, scratch.q[first], Scratch::headWidth, headDim,
             &scratch.scores[first][page * pageTokens], keyBlock, true);
       });
@@ -268,7 +268,7 @@ private:
       constexpr int P = decltype(panels)::value;
       forEachRowTile((rowEnd - row) * task.heads, [&](auto tile, int64_t offset) {
         int64_t first = query(row, 0) + offset;
-        multiplyTile<decltype(tile)::value, P, false>(
+        multiplyTile<float, decltype(tile)::value, P>(
             panel, stride, &scratch.scores[first][page * pageTokens + from], keyBlock, count,
             &scratch.sums[first][feature], Scratch::headWidth, false);
       });

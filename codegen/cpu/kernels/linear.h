@@ -156,7 +156,7 @@ template <class Config> LinearTile linearTile(int64_t index) {
 
 /// Adds the tile to the group, unless the group is full.
 template <class Config>
-bool addTile(LinearGroup<typename Config::Weight> &group, LinearTile tile, int64_t panelLimit,
+bool addTile(LinearGroup<typename Config::Weight> &group, LinearTile tile,
              const typename Config::Weight *weight) {
   const Segment &segment = Config::segments[tile.segment];
   int64_t begin[2] = {}, end[2] = {};
@@ -167,7 +167,7 @@ bool addTile(LinearGroup<typename Config::Weight> &group, LinearTile tile, int64
     needed += end[s] - begin[s];
   }
   if (group.tileCount > 0 &&
-      (group.panelCount + needed > panelLimit || group.tileCount == groupPanels))
+      (group.panelCount + needed > groupPanels || group.tileCount == groupPanels))
     return false;
   for (int s = 0; s < segment.streams; ++s) {
     int64_t offset = segment.first[s] + tile.column - begin[s] * lanes;
@@ -179,21 +179,15 @@ bool addTile(LinearGroup<typename Config::Weight> &group, LinearTile tile, int64
   return true;
 }
 
-/// Reads `count` weights (a multiple of 16) as the inner loop wants them.
+/// Reads `count` weights (a multiple of 16, of 32 for pairs) as the inner loop wants them.
 template <class Compute, class Weight, class Operand>
 LLMOPT_INLINE void stageWeights(const Weight *from, Operand *to, int64_t count) {
-  for (int64_t i = 0; i < count; i += lanes * (std::is_same_v<Operand, bf16> ? 2 : 1)) {
-    prefetch(reinterpret_cast<const char *>(from + i) + 8192);
-    if constexpr (std::is_same_v<Operand, bf16>) {
-      prefetch(reinterpret_cast<const char *>(from + i + lanes) + 8192);
+  using Product = Step<Weight, Compute>;
+  for (int64_t i = 0; i < count; i += lanes * Product::depth) {
+    if constexpr (Product::depth == 2)
       storePairs(to + i, load(from + i), load(from + i + lanes));
-    } else if constexpr (std::is_same_v<Compute, f16> && std::is_same_v<Weight, float>) {
-      f16 rounded[lanes];
-      store(rounded, load(from + i));
-      store(to + i, load(rounded));
-    } else {
-      store(to + i, load(from + i));
-    }
+    else
+      store(to + i, Product::weights(from + i));
   }
 }
 
@@ -255,58 +249,108 @@ const typename LinearTraits<Config>::Operand *prepareX(const LlmoptTeam &team, i
 
 /// sums[rows][panelCount * 16] of a group, for rows [firstRow, firstRow + rows) of the `allRows` in
 /// x.
-template <class Config>
-void multiplyGroup(const LinearGroup<typename Config::Weight> &group,
-                   const typename LinearTraits<Config>::Operand *x, int64_t allRows,
-                   int64_t firstRow, int64_t rows, float *sums,
-                   typename LinearTraits<Config>::Operand *stage) {
+///
+/// Some panels at a time are read from end to end: by depth blocks, each of which meets all rows
+/// while it is in the first cache and while the next one is fetched from memory.
+template <class Config> class GroupProduct {
+public:
   using Traits = LinearTraits<Config>;
+  using Weight = typename Traits::Weight;
+  using Compute = typename Traits::Compute;
   using Operand = typename Traits::Operand;
-  int64_t sumStride = group.panelCount * lanes;
 
-  auto multiply = [&](auto panels, int firstPanel, int64_t block) {
-    constexpr int P = decltype(panels)::value;
-    int64_t offset = block * Traits::stageElements;
-    int64_t depth = smaller(Traits::depthBlock, Traits::depth - block * Traits::depthBlock);
-    int64_t steps = ceilDivide(depth, Traits::interleave);
-    const Operand *operand[P];
-    const char *ahead[P];
-    for (int p = 0; p < P; ++p) {
-      if constexpr (Traits::inPlaceWeight) {
-        operand[p] = group.panels[firstPanel + p] + offset;
-        ahead[p] = reinterpret_cast<const char *>(operand[p] + Traits::stageElements);
-      } else {
-        Operand *staged = stage + p * Traits::stageElements;
-        stageWeights<typename Config::Compute>(group.panels[firstPanel + p] + offset, staged,
-                                               steps * Traits::interleave * lanes);
-        operand[p] = staged;
-      }
-    }
-    const Operand *rowsOfBlock = x + (block * allRows + firstRow) * Traits::depthBlock;
-    bool first = true;
-    forEachRowTile(rows, [&](auto tile, int64_t row) {
-      constexpr int R = decltype(tile)::value;
-      const Operand *tileX = rowsOfBlock + row * Traits::depthBlock;
-      float *tileSums = sums + row * sumStride + firstPanel * lanes;
-      constexpr int64_t weightStride = lanes * Traits::interleave;
-      if (Traits::inPlaceWeight && first)
-        multiplyTile<R, P, true>(operand, weightStride, tileX, Traits::depthBlock, steps, tileSums,
-                                 sumStride, block == 0, ahead);
-      else
-        multiplyTile<R, P, false>(operand, weightStride, tileX, Traits::depthBlock, steps, tileSums,
-                                  sumStride, block == 0);
-      first = false;
-    });
-  };
+  GroupProduct(const LinearGroup<Weight> &group, const Operand *x, int64_t allRows,
+               int64_t firstRow, int64_t rows, float *sums, Operand *stage)
+      : group(group), x(x), allRows(allRows), firstRow(firstRow), rows(rows), sums(sums),
+        stage(stage) {}
 
-  for (int64_t block = 0; block < Traits::depthBlocks; ++block) {
-    int panel = 0;
-    for (; panel + tilePanels <= group.panelCount; panel += tilePanels)
-      multiply(std::integral_constant<int, tilePanels>(), panel, block);
-    for (; panel < group.panelCount; ++panel)
-      multiply(std::integral_constant<int, 1>(), panel, block);
+  void run() {
+    if (rows <= fewRows)
+      multiplyPanels<fewRows, fewRowsPanels>();
+    else
+      multiplyPanels<tileRows, tilePanels>();
   }
-}
+
+private:
+  static constexpr int64_t weightStride = lanes * Traits::interleave;
+  static constexpr int64_t stepBytes = weightStride * int64_t(sizeof(Weight));
+
+  /// With at most maxRows x maxPanels in a register tile.
+  template <int maxRows, int maxPanels> void multiplyPanels() {
+    forEachPanelTile<maxPanels>(group.panelCount, [&](auto panels, int64_t panel) {
+      constexpr int P = decltype(panels)::value;
+      const Weight *weights[P], *next[P];
+      for (int p = 0; p < P; ++p)
+        weights[p] = group.panels[panel + p];
+      for (int64_t block = 0; block < Traits::depthBlocks; ++block) {
+        bool last = block + 1 == Traits::depthBlocks;
+        for (int p = 0; p < P; ++p)
+          next[p] = last ? panelAfter(panel + p, P) : weights[p] + Traits::stageElements;
+        multiplyBlock<maxRows, P>(panel, block, weights, next);
+        for (int p = 0; p < P; ++p)
+          weights[p] = next[p];
+      }
+    });
+  }
+
+  /// The panel `count` panels further. Past the group's last one there lies, as a rule, the next
+  /// group.
+  const Weight *panelAfter(int64_t panel, int64_t count) const {
+    int64_t last = group.panelCount - 1, wanted = panel + count;
+    return wanted <= last ? group.panels[wanted]
+                          : group.panels[last] + (wanted - last) * Traits::panelElements;
+  }
+
+  template <int maxRows, int P>
+  void multiplyBlock(int64_t panel, int64_t block, const Weight *const *weights,
+                     const Weight *const *next) {
+    // Weights of another type are made ready once for all row tiles, unless there is only one tile.
+    constexpr bool staged = !Traits::inPlaceWeight && maxRows > fewRows;
+    if constexpr (staged) {
+      const Operand *operands[P];
+      for (int p = 0; p < P; ++p) {
+        operands[p] = stage + p * Traits::stageElements;
+        stageWeights<Compute>(weights[p], stage + p * Traits::stageElements,
+                              stepsOf(block) * weightStride);
+      }
+      multiplyRows<maxRows, P>(panel, block, operands, next);
+    } else {
+      multiplyRows<maxRows, P>(panel, block, weights, next);
+    }
+  }
+
+  /// All rows times one depth block of P panels. Each row tile prefetches its part of the next
+  /// weights.
+  template <int maxRows, int P, class W>
+  void multiplyRows(int64_t panel, int64_t block, const W *const *weights,
+                    const Weight *const *next) {
+    int64_t steps = stepsOf(block);
+    Ahead ahead;
+    ahead.bytesPerStep = ceilDivide(stepBytes, ceilDivide(rows, maxRows));
+    for (int p = 0; p < P; ++p)
+      ahead.bytes[p] = reinterpret_cast<const char *>(next[p]);
+    const Operand *blockX = x + (block * allRows + firstRow) * Traits::depthBlock;
+    forEachRowTile<maxRows>(rows, [&](auto tile, int64_t row) {
+      multiplyTile<Compute, decltype(tile)::value, P, stepBytes>(
+          weights, weightStride, blockX + row * Traits::depthBlock, Traits::depthBlock, steps,
+          sums + (row * group.panelCount + panel) * lanes, group.panelCount * lanes, block == 0,
+          &ahead);
+      for (int p = 0; p < P; ++p)
+        ahead.bytes[p] += steps * ahead.bytesPerStep;
+    });
+  }
+
+  static int64_t stepsOf(int64_t block) {
+    int64_t depth = smaller(Traits::depthBlock, Traits::depth - block * Traits::depthBlock);
+    return ceilDivide(depth, Traits::interleave);
+  }
+
+  const LinearGroup<Weight> &group;
+  const Operand *x;
+  const int64_t allRows, firstRow, rows;
+  float *sums;
+  Operand *stage;
+};
 
 } // namespace detail
 
@@ -337,16 +381,15 @@ void linear(const LlmoptTeam &team, int64_t rows, const typename Config::Weight 
   int64_t rowBegin = rows * rowPart / rowParts, rowEnd = rows * (rowPart + 1) / rowParts;
   int64_t tile = tiles * columnPart / columnParts, tileEnd = tiles * (columnPart + 1) / columnParts;
 
-  int64_t panelLimit = rowEnd - rowBegin <= tileRows ? tilePanels : groupPanels;
   while (tile < tileEnd) {
     LinearGroup<typename Config::Weight> group;
-    while (tile < tileEnd && addTile<Config>(group, linearTile<Config>(tile), panelLimit, weight))
+    while (tile < tileEnd && addTile<Config>(group, linearTile<Config>(tile), weight))
       ++tile;
     int64_t sumStride = group.panelCount * lanes;
     int64_t rowsAtOnce = smaller(groupRows, sumBytes / (sumStride * 4));
     for (int64_t row = rowBegin; row < rowEnd; row += rowsAtOnce) {
       int64_t count = smaller(rowsAtOnce, rowEnd - row);
-      multiplyGroup<Config>(group, x, rows, row, count, sums, stage);
+      GroupProduct<Config>(group, x, rows, row, count, sums, stage).run();
       for (int t = 0; t < group.tileCount; ++t)
         for (int64_t r = 0; r < count; ++r) {
           const LinearTile &done = group.tiles[t];

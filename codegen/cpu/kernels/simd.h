@@ -324,8 +324,11 @@ LLMOPT_INLINE Pairs broadcastPair(const bf16 *p) {
 /// c[o] + w[o][0] * x[0] + w[o][1] * x[1], rounded after each product as the instruction does.
 LLMOPT_INLINE Vec dotPairs(Pairs w, Pairs x, Vec c) { return {_mm512_dpbf16_ps(c.v, w.v, x.v)}; }
 /// 32 consecutive floats rounded to bf16.
+LLMOPT_INLINE Pairs roundPairs(Vec first, Vec second) {
+  return {_mm512_cvtne2ps_pbh(second.v, first.v)};
+}
 LLMOPT_INLINE void storePairs(bf16 *p, Vec first, Vec second) {
-  _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(second.v, first.v));
+  _mm512_storeu_si512(p, (__m512i)roundPairs(first, second).v);
 }
 
 #else
@@ -371,6 +374,11 @@ LLMOPT_INLINE Vec dotPairs(Pairs w, Pairs x, Vec c) {
 LLMOPT_INLINE void storePairs(bf16 *p, Vec first, Vec second) {
   store(p, first);
   store(p + lanes, second);
+}
+LLMOPT_INLINE Pairs roundPairs(Vec first, Vec second) {
+  bf16 rounded[2 * lanes];
+  storePairs(rounded, first, second);
+  return loadPairs(rounded);
 }
 
 #endif

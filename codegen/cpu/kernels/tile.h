@@ -15,40 +15,65 @@
 
 namespace llmopt::cpu {
 
-/// One step of the inner loop: the weights of 16 outputs, and the x that they all meet. With bf16
-/// products a step is a pair of k; with float x it is one k, and narrow weights are widened on the
+/// One step of the inner loop: the weights of 16 outputs, and the x that they all meet. With
+/// Compute bf16 a step is a pair of k, else one k in float. Weights are rounded or widened on the
 /// way.
-template <class Weight, class X> struct Step {
+template <class Weight, class Compute> struct Step {
   static constexpr int64_t depth = 1;
-  static LLMOPT_INLINE Vec weights(const Weight *p) { return load(p); }
+  static LLMOPT_INLINE Vec weights(const Weight *p) {
+    if constexpr (std::is_same_v<Weight, float> && std::is_same_v<Compute, f16>) {
+      f16 rounded[lanes];
+      store(rounded, load(p));
+      return load(rounded);
+    } else {
+      return load(p);
+    }
+  }
   static LLMOPT_INLINE Vec input(const float *p) { return broadcast(*p); }
   static LLMOPT_INLINE Vec accumulate(Vec w, Vec x, Vec sum) { return fma(w, x, sum); }
 };
-template <> struct Step<bf16, bf16> {
+template <class Weight> struct Step<Weight, bf16> {
   static constexpr int64_t depth = 2;
-  static LLMOPT_INLINE Pairs weights(const bf16 *p) { return loadPairs(p); }
+  static LLMOPT_INLINE Pairs weights(const Weight *p) {
+    if constexpr (std::is_same_v<Weight, bf16>)
+      return loadPairs(p);
+    else
+      return roundPairs(load(p), load(p + lanes));
+  }
   static LLMOPT_INLINE Pairs input(const bf16 *p) { return broadcastPair(p); }
   static LLMOPT_INLINE Vec accumulate(Pairs w, Pairs x, Vec sum) { return dotPairs(w, x, sum); }
 };
 
-/// How many rows a register tile has at most. Weights of a step are held in registers, so with two
-/// panels a step of R rows loads R + 2 vectors for 2 R products.
+/// The largest register tile. The weights of a step stay in registers, so a step of R rows and P
+/// panels loads R + P vectors for R * P products. A few rows leave room for more panels, hence for
+/// more streams of weights from memory.
 #if defined(LLMOPT_AVX512)
 constexpr int tileRows = 12;
 constexpr int tilePanels = 2;
+constexpr int fewRows = 4;
+constexpr int fewRowsPanels = 4;
 #else
 constexpr int tileRows = 4;
 constexpr int tilePanels = 1;
+constexpr int fewRows = 1;
+constexpr int fewRowsPanels = 2;
 #endif
+
+/// What to fetch from memory meanwhile: in step s the bytes [s * bytesPerStep, (s + 1) *
+/// bytesPerStep) from bytes[p], for each panel p.
+struct Ahead {
+  const char *bytes[4];
+  int64_t bytesPerStep;
+};
 
 /// sums[r][16 p ..] (+)= sum over `steps` of x[r] * panel[p]; started from zero if `first`.
 /// The weights of step s begin at panel[p] + s * weightStride; row r of x at x + r * xStride
-/// (elements). For each step one cache line behind ahead[p] is prefetched if Ahead.
-template <int R, int P, bool Ahead, class Weight, class X>
+/// (elements). ahead(p, s) is called in each step, to prefetch.
+template <class Compute, int R, int P, int mostAhead = 0, class Weight, class X>
 LLMOPT_INLINE void multiplyTile(const Weight *const *panel, int64_t weightStride, const X *x,
                                 int64_t xStride, int64_t steps, float *sums, int64_t sumStride,
-                                bool first, const char *const *ahead = nullptr) {
-  using Operand = Step<Weight, X>;
+                                bool first, const Ahead *ahead = nullptr) {
+  using Product = Step<Weight, Compute>;
   Vec sum[R][P];
   if (first) {
     LLMOPT_UNROLL
@@ -64,19 +89,21 @@ LLMOPT_INLINE void multiplyTile(const Weight *const *panel, int64_t weightStride
       sum[r][p] = load(sums + r * sumStride + p * lanes);
   }
   for (int64_t s = 0; s < steps; ++s) {
-    decltype(Operand::weights(panel[0])) w[P];
+    decltype(Product::weights(panel[0])) w[P];
     LLMOPT_UNROLL
     for (int p = 0; p < P; ++p) {
-      w[p] = Operand::weights(panel[p] + s * weightStride);
-      if (Ahead)
-        prefetch(ahead[p] + s * 64);
+      w[p] = Product::weights(panel[p] + s * weightStride);
+      if (mostAhead > 0)
+        prefetch(ahead->bytes[p] + s * ahead->bytesPerStep);
+      if (mostAhead > 64)
+        prefetch(ahead->bytes[p] + (s + 1) * ahead->bytesPerStep - 64);
     }
     LLMOPT_UNROLL
     for (int r = 0; r < R; ++r) {
-      auto input = Operand::input(x + r * xStride + s * Operand::depth);
+      auto input = Product::input(x + r * xStride + s * Product::depth);
       LLMOPT_UNROLL
       for (int p = 0; p < P; ++p)
-        sum[r][p] = Operand::accumulate(w[p], input, sum[r][p]);
+        sum[r][p] = Product::accumulate(w[p], input, sum[r][p]);
     }
   }
   LLMOPT_UNROLL
@@ -86,21 +113,39 @@ LLMOPT_INLINE void multiplyTile(const Weight *const *panel, int64_t weightStride
     store(sums + r * sumStride + p * lanes, sum[r][p]);
 }
 
-/// Splits `rows` into tiles of the sizes that exist and calls each<R>(row) for every tile.
-template <class Each> LLMOPT_INLINE void forEachRowTile(int64_t rows, const Each &each) {
+/// Splits `rows` into tiles of the sizes that exist, up to `most`, and calls each(R, row) for every
+/// tile, R an integral_constant.
+template <int most = tileRows, class Each>
+LLMOPT_INLINE void forEachRowTile(int64_t rows, const Each &each) {
   int64_t row = 0;
-  if constexpr (tileRows >= 12) {
+  if constexpr (most >= 12)
     for (; rows - row >= 12; row += 12)
       each(std::integral_constant<int, 12>(), row);
+  if constexpr (most >= 8)
     for (; rows - row >= 8; row += 8)
       each(std::integral_constant<int, 8>(), row);
-  }
-  for (; rows - row >= 4; row += 4)
-    each(std::integral_constant<int, 4>(), row);
-  for (; rows - row >= 2; row += 2)
-    each(std::integral_constant<int, 2>(), row);
-  if (rows > row)
+  if constexpr (most >= 4)
+    for (; rows - row >= 4; row += 4)
+      each(std::integral_constant<int, 4>(), row);
+  if constexpr (most >= 2)
+    for (; rows - row >= 2; row += 2)
+      each(std::integral_constant<int, 2>(), row);
+  for (; row < rows; ++row)
     each(std::integral_constant<int, 1>(), row);
+}
+
+/// Splits `panels` into groups of `most`, half of it and so on, and calls each(P, panel).
+template <int most, class Each>
+LLMOPT_INLINE void forEachPanelTile(int64_t panels, const Each &each) {
+  int64_t panel = 0;
+  for (; panels - panel >= most; panel += most)
+    each(std::integral_constant<int, most>(), panel);
+  if constexpr (most >= 4)
+    for (; panels - panel >= 2; panel += 2)
+      each(std::integral_constant<int, 2>(), panel);
+  if constexpr (most >= 2)
+    for (; panel < panels; ++panel)
+      each(std::integral_constant<int, 1>(), panel);
 }
 
 } // namespace llmopt::cpu
