@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
 
 namespace llmopt::test {
@@ -59,14 +60,14 @@ public:
     return found->second;
   }
   void release(const Tensor &, uint64_t begin, uint64_t end) const override {
-    std::lock_guard<std::mutex> lock(mutex);
+    std::lock_guard<std::mutex> lock(*mutex);
     released.emplace_back(begin, end);
   }
 
   mutable std::vector<std::pair<uint64_t, uint64_t>> released;
 
 private:
-  mutable std::mutex mutex;
+  std::unique_ptr<std::mutex> mutex = std::make_unique<std::mutex>();
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::vector<uint8_t>> contents;
 };
