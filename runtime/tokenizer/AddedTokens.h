@@ -16,6 +16,7 @@ namespace llmopt {
 struct AddedToken {
   int32_t id = -1;
   std::string content;
+  bool recognized = true;  // looked for in text; if not, `content` is only what the id decodes to
   bool special = false;    // control: left out of decoded text unless asked for
   bool singleWord = false; // not within a word
   bool stripLeft = false;  // takes the white space before it

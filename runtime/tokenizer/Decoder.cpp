@@ -6,17 +6,19 @@ namespace llmopt {
 void Decoder::append(std::string token, DecodeState &state, std::string &bytes) const {
   for (const Step &step : steps)
     step(token, state.first);
-  appendLiteral(token, state, bytes);
-}
-
-void Decoder::appendLiteral(std::string_view text, DecodeState &state, std::string &bytes) const {
   state.first = false;
+  std::string_view text = token;
   while (state.strippable > 0 && text.substr(0, leading.size()) == leading) {
     text.remove_prefix(leading.size());
     --state.strippable;
   }
   if (!text.empty())
     state.strippable = 0;
+  bytes.append(text);
+}
+
+void Decoder::appendLiteral(std::string_view text, DecodeState &state, std::string &bytes) const {
+  state = {/*first=*/false, /*strippable=*/0};
   bytes.append(text);
 }
 
@@ -74,6 +76,21 @@ static Decoder::Step stripTokenStep(std::string content, size_t start, size_t st
          ++i)
       token.erase(token.size() - content.size());
   };
+}
+
+Decoder sentencePieceDecoder(LeadingBlanks blanks) {
+  static const std::string blank = "\xE2\x96\x81"; // ▁
+  std::vector<Decoder::Step> steps;
+  if (blanks == LeadingBlanks::DropOne)
+    steps.push_back([](std::string &token, bool first) {
+      if (first && token.compare(0, blank.size(), blank) == 0)
+        token.erase(0, blank.size());
+    });
+  steps.push_back(decodeReplaceStep(blank, " "));
+  steps.push_back(byteFallbackStep());
+  if (blanks == LeadingBlanks::DropAll)
+    return Decoder(std::move(steps), Utf8Repair::PerByte, " ", SIZE_MAX);
+  return Decoder(std::move(steps), Utf8Repair::PerByte);
 }
 
 //===----------------------------------------------------------------------===//

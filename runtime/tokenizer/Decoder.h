@@ -60,6 +60,12 @@ Decoder::Step byteLevelDecodeStep();
 Decoder::Step byteFallbackStep();
 Decoder::Step decodeReplaceStep(std::string from, std::string to);
 
+/// How SentencePiece decodes: ▁ is a blank, and bytes are themselves. Of the blanks that begin a
+/// text, DropOne leaves out the one that encoding puts there, and DropAll all, as for models that
+/// remove extra white space.
+enum class LeadingBlanks { Keep, DropOne, DropAll };
+Decoder sentencePieceDecoder(LeadingBlanks blanks);
+
 } // namespace llmopt
 
 #endif // LLMOPT_RUNTIME_TOKENIZER_DECODER_H

@@ -179,8 +179,7 @@ Result<std::unique_ptr<Tokenizer>> parseGgufTokenizer(std::string_view bytes,
       steps.push_back(prependStep(" "));
     steps.push_back(replaceStep(" ", lowerOneEighthBlock));
     parts.normalizer = Normalizer(std::move(steps));
-    parts.decoder = Decoder({decodeReplaceStep(lowerOneEighthBlock, " "), byteFallbackStep()},
-                            Utf8Repair::PerByte, " ", prefixed ? 1 : 0);
+    parts.decoder = sentencePieceDecoder(prefixed ? LeadingBlanks::DropOne : LeadingBlanks::Keep);
     addBos = true;
   } else if (*model == "gpt2") {
     LLMOPT_ASSIGN(auto name, metadata.string("tokenizer.ggml.pre"));

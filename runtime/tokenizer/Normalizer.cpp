@@ -46,8 +46,8 @@ static void appendLowercase(char32_t character, std::string &out) {
     appendUtf8(static_cast<char32_t>(u_tolower(static_cast<UChar32>(character))), out);
 }
 
-static void appendUnlessAccent(char32_t character, std::string &out) {
-  if (u_charType(static_cast<UChar32>(character)) != U_NON_SPACING_MARK)
+static void appendUnlessMark(char32_t character, std::string &out) {
+  if ((U_GET_GC_MASK(static_cast<UChar32>(character)) & U_GC_M_MASK) == 0)
     appendUtf8(character, out);
 }
 
@@ -130,7 +130,7 @@ static Result<Normalizer::Step> parseStep(const std::string &type, const Json &j
   if (type == "Lowercase")
     return eachCharacter(appendLowercase);
   if (type == "StripAccents")
-    return eachCharacter(appendUnlessAccent);
+    return eachCharacter(appendUnlessMark);
   if (type == "ByteLevel")
     return eachCharacter(appendBytesAsCharacters);
   if (type == "Strip") {

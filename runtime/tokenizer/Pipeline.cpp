@@ -53,7 +53,7 @@ Status PipelineTokenizer::prepare() {
                        token.content, token.id, parts.model->vocabulary.size());
     addedById[token.id] = &token;
     size = std::max(size, static_cast<size_t>(token.id) + 1);
-    if (token.special && !parts.recognizeSpecial)
+    if (!token.recognized)
       continue;
     if (token.normalized) {
       LLMOPT_ASSIGN(std::string text, parts.normalizer.apply(token.content));

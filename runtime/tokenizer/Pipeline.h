@@ -28,8 +28,6 @@ struct PipelineParts {
   /// Whether the texts of added tokens are what the decoder's steps apply to (as in
   /// tokenizer.json).
   bool decodeAdded = true;
-  /// Whether the texts of special tokens are recognized in a text.
-  bool recognizeSpecial = true;
   std::vector<int32_t> prefix; // around every text, with addSpecial
   std::vector<int32_t> suffix;
   SpecialIds special;

@@ -12,6 +12,7 @@ namespace llmopt {
 using Processor = sentencepiece::SentencePieceProcessor;
 
 static constexpr const char *lowerOneEighthBlock = "\xE2\x96\x81"; // ▁ stands for a blank
+static constexpr const char *unknownSurface = " \xE2\x81\x87 ";    // " ⁇ "
 
 namespace {
 /// The library as a Model: a piece is a whole stretch of text.
@@ -41,16 +42,22 @@ static Vocabulary vocabularyOf(const Processor &processor) {
   return Vocabulary(std::move(texts));
 }
 
-/// Whether the model puts a blank before a text, found out by trying.
-static bool addsDummyPrefix(const Processor &processor) {
-  std::vector<std::string> pieces;
-  return processor.Encode("a", &pieces).ok() && !pieces.empty() &&
-         pieces[0].compare(0, 3, lowerOneEighthBlock) == 0;
+/// What the model's normalizer does with blanks at the begin of a text, found out by trying.
+static LeadingBlanks leadingBlanks(const Processor &processor) {
+  std::vector<int> plain, blanks;
+  if (!processor.Encode("a", &plain).ok() || !processor.Encode("  a", &blanks).ok())
+    return LeadingBlanks::Keep;
+  if (plain == blanks)
+    return LeadingBlanks::DropAll;
+  bool prefixed =
+      !plain.empty() && processor.IdToPiece(plain[0]).compare(0, 3, lowerOneEighthBlock) == 0;
+  return prefixed ? LeadingBlanks::DropOne : LeadingBlanks::Keep;
 }
 
-/// Control pieces and the unknown piece, which text never means by itself; `special` for all.
+/// Control pieces and the unknown piece. Text means them by their names only if `recognized`; if
+/// not, the unknown piece decodes to what the library writes for it.
 static std::vector<AddedToken> controlPieces(const Processor &processor,
-                                             const Vocabulary &vocabulary) {
+                                             const Vocabulary &vocabulary, bool recognized) {
   std::vector<AddedToken> tokens;
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
     if (!processor.IsControl(id) && !processor.IsUnknown(id))
@@ -59,6 +66,11 @@ static std::vector<AddedToken> controlPieces(const Processor &processor,
     token.id = id;
     token.content = vocabulary.text(id);
     token.special = true;
+    token.recognized = recognized;
+    if (!recognized && processor.IsUnknown(id)) {
+      token.content = unknownSurface;
+      token.special = false;
+    }
     tokens.push_back(std::move(token));
   }
   return tokens;
@@ -115,14 +127,12 @@ parseSentencePiece(std::string_view bytes, const TokenizerConfig &config, const 
   PipelineParts parts;
   parts.decodeAdded = false;
   Vocabulary vocabulary = vocabularyOf(*processor);
-  std::vector<AddedToken> controls = controlPieces(*processor, vocabulary);
-  bool prefixed = addsDummyPrefix(*processor) || !config.legacy;
-  parts.decoder = Decoder({decodeReplaceStep(lowerOneEighthBlock, " "), byteFallbackStep()},
-                          Utf8Repair::PerByte, " ", prefixed ? 1 : 0);
+  parts.decoder =
+      sentencePieceDecoder(config.legacy ? leadingBlanks(*processor) : LeadingBlanks::DropOne);
   if (!config.legacy)
     parts.preTokenizer = PreTokenizer({prependAtStartStep(lowerOneEighthBlock)});
 
-  parts.added = std::move(controls);
+  parts.added = controlPieces(*processor, vocabulary, config.present);
   addFromConfig(config, vocabulary, parts.added);
   parts.special = config.specialIds([&](const std::string &text) {
     for (const AddedToken &token : parts.added)
@@ -137,7 +147,6 @@ parseSentencePiece(std::string_view bytes, const TokenizerConfig &config, const 
     if (parts.special.eos)
       parts.special.stop.push_back(*parts.special.eos);
   }
-  parts.recognizeSpecial = config.present;
   TokenizerConfig frame = config;
   if (!frame.addBos)
     frame.addBos = parts.special.bos.has_value();
