@@ -128,6 +128,10 @@ Result<BenchResult> runBench(const BenchOptions &options) {
       options.batch * Engine::pagesFor(plan, options.promptLength + options.newTokens, 1);
   LLMOPT_ASSIGN(std::unique_ptr<Engine> engine,
                 Engine::create(std::move(model.device), engineOptions));
+  // The first run warms up and does not count; the model's own memory is known after it.
+  LLMOPT_TRY(runOnce(*engine, options, UINT32_MAX / 2));
+  result.peakMemory = peakMemoryBytes();
+
   bool low = manifest.precision.rfind("bf16", 0) == 0;
   LLMOPT_ASSIGN(
       MachineLimits limits,
@@ -135,16 +139,15 @@ Result<BenchResult> runBench(const BenchOptions &options) {
                                                         : MachineLimits::Arithmetic::Float32));
   result.instruction = limits.instruction();
 
-  Progress progress("measuring", static_cast<uint64_t>(options.repeats) + 1, Progress::Unit::Count,
+  Progress progress("measuring", static_cast<uint64_t>(options.repeats), Progress::Unit::Count,
                     options.quiet);
-  // The first run warms up and does not count.
-  for (int64_t repeat = -1; repeat < options.repeats; ++repeat) {
+  for (int64_t repeat = 0; repeat < options.repeats; ++repeat) {
     double bandwidth = limits.readBandwidth();
     double peak = limits.arithmeticPeak();
-    LLMOPT_ASSIGN(RunTimes times, runOnce(*engine, options, static_cast<uint32_t>(repeat + 1)));
+    LLMOPT_ASSIGN(RunTimes times, runOnce(*engine, options, static_cast<uint32_t>(repeat)));
+    // What the memory gives may change within seconds where others share it.
+    bandwidth = std::max(bandwidth, limits.readBandwidth());
     progress.advance(1);
-    if (repeat < 0)
-      continue;
     double stepBytes = static_cast<double>(result.weightBytes + result.cacheBytes);
     result.readBandwidth.values.push_back(bandwidth);
     result.arithmeticPeak.values.push_back(peak);
@@ -154,7 +157,6 @@ Result<BenchResult> runBench(const BenchOptions &options) {
                                            bandwidth);
     result.arithmeticShare.values.push_back(result.prefillOperations / times.prefillSeconds / peak);
   }
-  result.peakMemory = peakMemoryBytes();
   return result;
 }
 
