@@ -36,25 +36,31 @@ public:
   Result<Tensor> find(const std::string &name) const override {
     auto found = tensors.find(name);
     if (found == tensors.end())
-      return makeError("no pass before this one loaded tensor '{}'", name);
+      return makeError(
+          "no values were made up for tensor '{}': the module did not load it at first, "
+          "or it is too large",
+          name);
     return found->second;
   }
   void release(const Tensor &, uint64_t, uint64_t) const override {}
 
 private:
+  static constexpr int64_t maximumElements = int64_t(1) << 32;
+
   /// Deviation 1/sqrt(columns), so that a linear keeps the size of its input.
   void add(StringRef name, Type type, ArrayRef<int64_t> shape) {
-    std::vector<uint8_t> &bytes = contents[name.str()];
-    if (!bytes.empty())
+    if (contents.count(name.str()))
       return;
     int64_t count = 1;
     for (int64_t size : shape)
-      count *= size;
+      if (__builtin_mul_overflow(count, size, &count) || count > maximumElements)
+        return;
     const auto seed = static_cast<uint32_t>(llvm::xxh3_64bits(name));
     const float scale = std::sqrt(3.0f / static_cast<float>(shape.size() == 2 ? shape[1] : 1));
     std::vector<float> values(count);
     for (int64_t i = 0; i < count; ++i)
       values[i] = randomWeight(seed, i, 0.0f, scale);
+    std::vector<uint8_t> &bytes = contents[name.str()];
     bytes.resize(count * elementBytes(type));
     convertElements(Type::F32, values.data(), type, bytes.data(), count);
     tensors[name.str()] = {type, shape.vec(), bytes.data(), "made-up values"};
