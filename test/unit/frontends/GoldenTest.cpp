@@ -85,7 +85,9 @@ TEST_P(Golden, LogitsAreThoseOfTransformers) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     KvState cache;
     std::vector<double> logits = model.logits(RaggedBatch::prompt(0, prompts[i]), cache);
-    EXPECT_LT(relativeError(logits, expected(i)), 1e-5);
+    double error = relativeError(logits, expected(i));
+    RecordProperty(fmt::format("relative_error_{}", i), fmt::format("{:.2g}", error));
+    EXPECT_LT(error, 1e-5);
   }
 }
 
