@@ -86,7 +86,8 @@ def Schedule : Pass<"llm-schedule", "::mlir::ModuleOp"> {
 
     `cpu`: panels of 16 outputs, two columns interleaved where products are bfloat16;
     `tile`: columns of a task, per segment of the output, whole heads where they are rotated.
-    `cuda`: row-major weights; see `docs/design.md`.
+    `cuda`: row-major weights, rows padded to 16 bytes; for ranges of row counts the tiles of the matvec or
+    matrix product, for attention the parts that keys are split into (`passes/CudaSchedule.h`).
 
     Requires the phase `kernels`, leaves `scheduled`. Refuses an unknown target and a weight that two
     kernels want in different layouts. Changes no value.

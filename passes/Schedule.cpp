@@ -3,6 +3,7 @@
 
 #include "ir/KernelAnatomy.h"
 #include "ir/ShapeInference.h"
+#include "passes/CudaSchedule.h"
 #include "passes/Passes.h"
 #include "passes/Phase.h"
 
@@ -56,9 +57,12 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
     auto set = [&](StringRef name, Attribute value) {
       entries.emplace_back(builder.getStringAttr(name), value);
     };
-    if (anatomy->anchor == KernelAnatomy::Anchor::Linear && target == "cpu") {
-      if (failed(chooseLayout(kernel, anatomy->linear)))
-        return failure();
+    bool isLinear = anatomy->anchor == KernelAnatomy::Anchor::Linear;
+    if (isLinear && failed(chooseLayout(kernel, anatomy->linear)))
+      return failure();
+    if (target == "cuda")
+      entries = cudaSchedule(*anatomy);
+    if (isLinear && target == "cpu") {
       SmallVector<int64_t> tiles;
       for (const KernelSegment &segment : anatomy->segments) {
         int64_t streams = static_cast<int64_t>(segment.streams.size());
@@ -97,7 +101,10 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
       return kernel.emitOpError() << "multiplies by something that is not a weight";
     // Pairs of columns feed one bfloat16 dot product.
     int64_t interleave = tensorType(linear.getWeight()).getElementType().isBF16() ? 2 : 1;
-    auto layout = PackedAttr::get(kernel.getContext(), cpuPanel, interleave);
+    auto layout = target == "cuda" ? cudaWeightLayout(tensorType(weight))
+                                   : PackedAttr::get(kernel.getContext(), cpuPanel, interleave);
+    if (!layout)
+      return success();
     auto [entry, isNew] = layouts.insert({use.getNameAttr().getAttr(), layout});
     if (!isNew && entry->second != layout)
       return kernel.emitOpError() << "wants weight @" << use.getName()

@@ -28,6 +28,24 @@ LLMOPT_DEVICE float ropeTableElement(int position, const float *frequencies, int
   return (column < half ? cosf(angle) : sinf(angle)) * factor;
 }
 
+enum class RopeStyle { Half, Interleaved };
+
+/// Element `column` of a row of heads after rotation; input(column) and table(i) read the row and
+/// its row of the table, `width` wide. The epilogues of linears rotate pairs instead.
+template <RopeStyle Style, class Input, class Table>
+LLMOPT_DEVICE float rotatedElement(int column, int headDim, int width, const Input &input,
+                                   const Table &table) {
+  int half = width / 2, inner = column % headDim;
+  if (inner >= width)
+    return input(column);
+  bool second = Style == RopeStyle::Half ? inner >= half : inner % 2 == 1;
+  int i = Style == RopeStyle::Half ? inner % half : inner / 2;
+  int distance = Style == RopeStyle::Half ? half : 1;
+  float c = table(i), s = table(half + i);
+  return second ? input(column) * c + input(column - distance) * s
+                : input(column) * c - input(column + distance) * s;
+}
+
 /// Rotates pair i of a head in place; `row` is the token's row of the table, `width` wide.
 LLMOPT_DEVICE void rotate(float &a, float &b, const float *row, int width, int i) {
   float c = row[i], s = row[width / 2 + i];

@@ -104,7 +104,7 @@ struct RowKernel {
 
 /// The input of a linear with many rows, made once: [rows][Columns] of Compute.
 template <int Columns, class Compute, class Rows> struct InputRows {
-  const Rows &rows;
+  Rows rows;
   Compute *to;
 
   template <class Block> LLMOPT_DEVICE void make(const Block &block, int row) const {

@@ -1,0 +1,176 @@
+//===- CudaAttention.cpp - Attention: how rows and keys are cut into tiles
+//----------------------===//
+
+#include "codegen/PointwiseEmitter.h"
+#include "codegen/cuda/CudaWriter.h"
+#include "ir/ShapeInference.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace llmopt {
+
+namespace {
+/// A Products policy of kernels/attention.cuh with what follows from it.
+struct Products {
+  std::string type;
+  int64_t slots = 0, step = 0, threads = 0, sharedBytes = 0;
+};
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(SourceWriter &out, const PlannedKernel &planned, int64_t limit)
+      : out(out), planned(planned), pointers(planned), op(planned.anatomy.attention),
+        cache(op.getCache().getType()), limit(limit) {}
+
+  Result<std::vector<CudaVariant>> emit() {
+    if (cache.getPage() != 16)
+      return makeError("kernel '{}': CUDA's pages have 16 tokens, the cache's {}", planned.name,
+                       cache.getPage());
+    auto schedule = planned.kernel->getAttrOfType<DictionaryAttr>("schedule");
+    auto rows = schedule ? schedule.getAs<IntegerAttr>("decode_rows") : IntegerAttr();
+    auto splits = schedule ? schedule.getAs<IntegerAttr>("splits") : IntegerAttr();
+    if (!rows || !splits)
+      return makeError("kernel '{}' has no schedule for CUDA", planned.name);
+    decodeRows = rows.getInt();
+    this->splits = splits.getInt();
+    emitParts();
+    CudaVariant decode, prefill;
+    decode.maxRows = decodeRows;
+    LLMOPT_TRY(emitFunction(decode, "_decode", decodeProducts(), this->splits));
+    LLMOPT_TRY(emitFunction(prefill, "_prefill", prefillProducts(), 0));
+    return std::vector<CudaVariant>{decode, prefill};
+  }
+
+private:
+  SourceWriter &out;
+  const PlannedKernel &planned;
+  CudaPointers pointers;
+  AttentionOp op;
+  CacheType cache;
+  int64_t limit;
+  int64_t decodeRows = 0, splits = 1;
+
+  int64_t group() { return op.getHeads() / cache.getHeads(); }
+  int64_t headDim() { return cache.getHeadDim(); }
+
+  /// Tensor cores need 16-bit keys and whole matrices.
+  bool onTensorCores() { return !cache.getElementType().isF32() && headDim() % 8 == 0; }
+
+  Products tensorProducts(int64_t queryTiles, int64_t keyGroups, int64_t keys) {
+    Products products;
+    products.type =
+        fmt::format("TensorAttention<Config, /*QueryTiles=*/{}, /*KeyGroups=*/{}, /*Keys=*/{}>",
+                    queryTiles, keyGroups, keys);
+    products.slots = 16 * queryTiles;
+    products.step = keyGroups * keys;
+    products.threads = 32 * queryTiles * keyGroups;
+    // As in kernels/attention_tensor.cuh.
+    int64_t row = llvm::alignTo(headDim(), 16) + 8;
+    int64_t working = products.slots * row * 2 + 2 * 2 * products.step * row * 2;
+    products.sharedBytes = std::max(working, keyGroups * products.slots * (headDim() + 2) * 4);
+    return products;
+  }
+
+  Products exactProducts(int64_t slots, int64_t step) {
+    Products products;
+    products.type = fmt::format("ExactAttention<Config, /*Slots=*/{}, /*Step=*/{}>", slots, step);
+    products.slots = slots;
+    products.step = step;
+    products.threads = 128;
+    // As in kernels/attention_exact.cuh.
+    products.sharedBytes = 4 * (slots * headDim() + slots * step + 3 * slots +
+                                std::max(step * (2 * headDim() + 1), slots * (headDim() + 2)));
+    return products;
+  }
+
+  Products decodeProducts() {
+    if (onTensorCores())
+      return tensorProducts(1, 4, headDim() <= 64 ? 32 : 16);
+    int64_t slots = std::min<int64_t>(16, llvm::PowerOf2Ceil(static_cast<uint64_t>(group())));
+    return exactProducts(slots, headDim() <= 128 && slots < 4 ? 64 : 32);
+  }
+
+  Products prefillProducts() {
+    return onTensorCores() ? tensorProducts(4, 1, headDim() <= 128 ? 64 : 32)
+                           : exactProducts(16, 32);
+  }
+
+  void emitParts() {
+    out.open("namespace {}_parts", planned.name);
+    pointers.declareArguments(out);
+    out.open("struct Config");
+    out.line("using Query = {};", cppType(tensorType(op.getQuery()).getElementType()));
+    out.line("using Result = {};", cppType(tensorType(op.getResult()).getElementType()));
+    out.line("using Cache = {};", cacheLayout(cache));
+    out.line("static constexpr int heads = {};", op.getHeads());
+    out.line("static constexpr float scale = {};",
+             floatLiteral(static_cast<float>(op.getScale().convertToDouble())));
+    out.line("static constexpr int window = {};", op.getWindow().value_or(0));
+    out.line("static constexpr float softcap = {};",
+             floatLiteral(op.getSoftcap() ? static_cast<float>(op.getSoftcap()->convertToDouble())
+                                          : 0.0f));
+    out.line("static constexpr bool alibi = {};", op.getSlopes() ? "true" : "false");
+    if (auto slopes = op.getSlopes()) {
+      std::vector<std::string> items;
+      for (float slope : *slopes)
+        items.push_back(floatLiteral(slope));
+      out.open("static LLMOPT_DEVICE float slope(int head)");
+      out.line("static constexpr float slopes[] = {{{}}};", llvm::join(items, ", "));
+      out.line("return slopes[head];");
+      out.close();
+    }
+    out.close("};");
+    if (splits > 1) {
+      int64_t slots = decodeProducts().slots;
+      int64_t headTiles = llvm::divideCeil(group(), std::min(group(), slots));
+      out.line("/// Of the splits of up to {} rows: results, and how many have arrived.",
+               decodeRows);
+      out.line("__device__ float partials[{}];",
+               decodeRows * op.getHeads() * splits * (headDim() + 2));
+      out.line("__device__ unsigned arrivals[{}];", decodeRows * cache.getHeads() * headTiles);
+    }
+    out.close("} // namespace");
+  }
+
+  Status emitFunction(CudaVariant &variant, const char *suffix, const Products &products,
+                      int64_t splitCount) {
+    bool decode = splitCount > 0;
+    int64_t headsOfTile = std::min(group(), products.slots);
+    int64_t headTiles = llvm::divideCeil(group(), headsOfTile);
+    CudaFunction function;
+    function.name = planned.name + suffix;
+    function.tiles = cache.getHeads() * headTiles * std::max<int64_t>(1, splitCount);
+    function.rowsPerTile = decode ? 1 : products.slots / headsOfTile;
+    function.perSequence = !decode;
+    function.threads = products.threads;
+    function.sharedBytes = products.sharedBytes;
+    if (function.sharedBytes > limit)
+      return makeError(
+          "kernel '{}' needs {} bytes of shared memory for heads of {}; the most is {}",
+          function.name, function.sharedBytes, headDim(), limit);
+    out.line();
+    openFunction(out, planned, pointers, function);
+    out.line("using Kernel = Attention<Config, {}, /*Splits=*/{}>;", products.type, splitCount);
+    out.line("static_assert(Kernel::tilesOfRows == {} && Kernel::rowsOfTile == {} && "
+             "Kernel::threads == {} && Kernel::sharedBytes == {}, \"as the plan says\");",
+             function.tiles, function.rowsPerTile, function.threads, function.sharedBytes);
+    bool split = splitCount > 1;
+    out.line("Kernel::tile(step, {}, {}, {}, {}, {}, blockIdx.x, shared, GridGate());",
+             pointers.operand(op.getQuery()), pointers.operand(op.getCache()), pointers.result(0),
+             split ? "partials" : "nullptr", split ? "arrivals" : "nullptr");
+    out.close();
+    variant.functions.push_back(function);
+    return llmopt::success();
+  }
+};
+} // namespace
+
+Result<std::vector<CudaVariant>> emitCudaAttention(SourceWriter &out, const PlannedKernel &planned,
+                                                   int64_t limit) {
+  return AttentionEmitter(out, planned, limit).emit();
+}
+
+} // namespace llmopt

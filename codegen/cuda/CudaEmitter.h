@@ -1,0 +1,39 @@
+//===- CudaEmitter.h - model.cu: the kernels of a step as CUDA
+//----------------------------------===//
+//
+// A kernel of the plan becomes instances of templates of codegen/cuda/kernels: its shape as a
+// struct of constants, its pointwise parts as functors, and one `__global__` function for each
+// range of row counts that its schedule distinguishes. The text is for people too: it is indented,
+// named after its ops, and quotes the IR that it came from.
+//
+// Every function takes the LlmoptBatch by value, then the pointers of the plan's launch in their
+// order. What to launch is in each launch's `target`:
+//
+//   {"variants": [
+//     {"max_rows": 4,                    // up to this many rows; absent in the last
+//      "functions": [                    // one after the other
+//        {"name": "norm_linear_rows4",
+//         "tiles": 320, "rows_per_tile": 4,   // blocks: tiles * ceil(rows / rows_per_tile), or
+//         with "per_sequence": true,               // per_sequence tiles * (rows / rows_per_tile +
+//         sequences) "block": 256,                  // threads "shared": 67840}]},            //
+//         bytes of dynamic shared memory
+//     ...]}
+//
+// rows is N or M by the launch's `space`.
+//
+//===--------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_CODEGEN_CUDA_CUDAEMITTER_H
+#define LLMOPT_CODEGEN_CUDA_CUDAEMITTER_H
+
+#include "codegen/PlanEmitter.h"
+
+namespace llmopt {
+
+/// The text of model.cu for an architecture: sm_80, sm_86, sm_89, sm_90 or sm_90a. Fills `target`
+/// of the plan's launches. Fails on a kernel that the templates cannot express, naming it.
+Result<std::string> emitCudaSource(PlannedModule &planned, const std::string &arch);
+
+} // namespace llmopt
+
+#endif // LLMOPT_CODEGEN_CUDA_CUDAEMITTER_H

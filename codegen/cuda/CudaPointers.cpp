@@ -1,0 +1,102 @@
+//===- CudaPointers.cpp - Names of a kernel's arguments in the emitted code
+//---------------------===//
+
+#include "codegen/PointwiseEmitter.h"
+#include "codegen/cuda/CudaWriter.h"
+#include "ir/ShapeInference.h"
+
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+
+namespace llmopt {
+
+std::string cacheLayout(CacheType cache) {
+  return fmt::format("CacheLayout<{}, {}, {}>", cppType(cache.getElementType()), cache.getHeads(),
+                     cache.getHeadDim());
+}
+
+/// What an operand is for, from the op that uses it first.
+static std::string roleOf(Value value) {
+  for (OpOperand &use : value.getUses()) {
+    Operation *user = use.getOwner();
+    bool first = use.getOperandNumber() == 0;
+    if (isa<LinearOp>(user))
+      return first ? "input" : use.getOperandNumber() == 1 ? "weight" : "bias";
+    if (isa<NormOp>(user))
+      return first ? "input" : use.getOperandNumber() == 1 ? "normWeight" : "normBias";
+    if (isa<EmbedOp>(user))
+      return "table";
+    if (isa<RopeOp>(user))
+      return first ? "input" : "ropeTable";
+    if (isa<AttentionOp>(user))
+      return "query";
+    if (isa<AddOp>(user))
+      return "addend";
+    if (isa<MulOp>(user))
+      return "factor";
+    if (isa<CastOp>(user) && isa<BlockArgument>(value))
+      return roleOf(user->getResult(0));
+  }
+  return "input";
+}
+
+CudaPointers::CudaPointers(const PlannedKernel &planned) {
+  llvm::StringMap<int> used;
+  auto add = [&](std::string type, std::string name) {
+    if (int again = used[name]++)
+      name += std::to_string(again + 1);
+    pointers.push_back({std::move(type), name});
+    return name;
+  };
+  KernelOp kernel = planned.kernel;
+  bool writesCache = llvm::any_of(kernel.getYielded(),
+                                  [](Value value) { return isa<CacheType>(value.getType()); });
+  for (auto [argument, place] : llvm::zip(kernel.getBlock()->getArguments(), planned.operands)) {
+    if (place.source != KernelArgument::Source::Pointer)
+      continue;
+    if (auto cache = dyn_cast<CacheType>(argument.getType())) {
+      std::string type = cppType(cache.getElementType());
+      operands[argument] = add(writesCache ? type : "const " + type, "cache");
+    } else {
+      std::string type = cppType(tensorType(argument).getElementType());
+      operands[argument] = add("const " + type, roleOf(argument));
+    }
+  }
+  for (auto [value, place] : llvm::zip(kernel.getYielded(), planned.results)) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    results.push_back(tensor ? add(cppType(tensor.getElementType()), "output") : "");
+  }
+  if (planned.workspace.index >= 0)
+    workspaceName = add("void", "workspace");
+}
+
+const std::string &CudaPointers::operand(Value blockArgument) const {
+  auto found = operands.find(blockArgument);
+  assert(found != operands.end() && "only pointers have names");
+  return found->second;
+}
+
+void CudaPointers::declareArguments(SourceWriter &out) const {
+  out.open("struct Arguments");
+  out.line("const LlmoptBatch *batch;");
+  for (const Pointer &pointer : pointers)
+    out.line("{} *{};", pointer.type, pointer.name);
+  out.close("};");
+}
+
+std::string CudaPointers::initializers() const {
+  std::string text = "{&step";
+  for (const Pointer &pointer : pointers)
+    text += ", " + pointer.name;
+  return text + "}";
+}
+
+std::string CudaPointers::parameters() const {
+  std::string text = "const __grid_constant__ LlmoptBatch step";
+  for (const Pointer &pointer : pointers)
+    text += fmt::format(", {} *{}", pointer.type, pointer.name);
+  return text;
+}
+
+} // namespace llmopt

@@ -1,0 +1,27 @@
+//===- CudaSchedule.h - Tiles for the CUDA kernels
+//----------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_CUDASCHEDULE_H
+#define LLMOPT_PASSES_CUDASCHEDULE_H
+
+#include "ir/KernelAnatomy.h"
+
+namespace llmopt {
+
+/// The entries of a kernel's `schedule` that codegen/cuda reads:
+///
+/// - linear: `variants`, in rising order of `max_rows` (absent in the last), each a dictionary with
+///   `kind` "matvec" (kernels/matvec.cuh: `rows`, `columns`, `warps`, `stages`) or "gemm"
+///   (kernels/gemm.cuh: `columns`, `rows`, `depth`, `stages`, `warp_columns`, `warp_rows`,
+///   `warp_depths`); and `workspace_row_bytes` for a row of the input where many rows make it
+///   first;
+/// - attention: `decode_rows`, up to which each row is a tile with its keys in `splits` parts.
+llvm::SmallVector<mlir::NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy);
+
+/// The layout that the CUDA kernels read a linear's stored weight in: rows padded to 16 bytes, null
+/// if they are that already.
+PackedAttr cudaWeightLayout(mlir::RankedTensorType stored);
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_CUDASCHEDULE_H

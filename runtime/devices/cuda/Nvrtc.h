@@ -1,0 +1,69 @@
+//===- Nvrtc.h - CUDA source to machine code, at run time ---------------------------------------===//
+//
+// NVIDIA's run-time compiler, opened with dlopen: nothing is linked and no GPU is needed. Kernels
+// need no header of the toolkit, so the library alone (of the toolkit, or of the Python wheel
+// nvidia-cuda-nvrtc) is enough.
+//
+//===--------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_NVRTC_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_NVRTC_H
+
+#include "support/Error.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llmopt {
+
+/// A header by the name that #include gives it, "kernels/linear.cuh".
+struct CudaHeader {
+  std::string name;
+  std::string content;
+};
+
+/// Machine code for one architecture.
+struct CudaImage {
+  std::string cubin;
+  /// What the compiler said: warnings, and with `reportResources` registers and spills per kernel.
+  std::string log;
+};
+
+struct CudaCompileOptions {
+  std::string arch; ///< "sm_80", "sm_90a"
+  bool reportResources = false;
+};
+
+/// The library, open. Copies share it; compile() may be called by several threads at once.
+class Nvrtc {
+public:
+  /// Looks in the folder or file that the environment's LLMOPT_NVRTC names (then nowhere else),
+  /// below CUDA_HOME and CUDA_PATH, in the toolkit's usual folder, in the wheels below `wheels`
+  /// (folders that hold `nvidia/`) and the usual folders of Python packages, and where the loader
+  /// looks. The error lists the places.
+  static Result<Nvrtc> open(const std::vector<std::string> &wheels = {});
+
+  const std::string &path() const;
+  /// 12.8 is {12, 8}.
+  int majorVersion() const;
+  int minorVersion() const;
+
+  /// `name` is for messages. Headers are found by their names and without their folder; <stdint.h>
+  /// is provided. An error holds the first line
+  /// of the compiler's log that tells one, and the whole log after it.
+  Result<CudaImage> compile(const std::string &name, const std::string &source,
+                            const std::vector<CudaHeader> &headers,
+                            const CudaCompileOptions &options) const;
+
+private:
+  struct Library;
+  explicit Nvrtc(std::shared_ptr<const Library> library) : library(std::move(library)) {}
+  static Result<Nvrtc> load(const std::string &path);
+
+  std::shared_ptr<const Library> library;
+};
+
+} // namespace llmopt
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_NVRTC_H
