@@ -176,8 +176,9 @@ template <class Operand> double arithmeticPeak(Team &team) {
       for (int p = 0; p < tilePanels; ++p)
         panels[p] = weights.get() + p * steps * 32;
       for (int64_t i = 0; i < times; ++i)
-        multiplyTile<Operand, tileRows, tilePanels>(panels, lanes * Product::depth, x.get(), 64,
-                                                    steps, sums, tilePanels * lanes, i == 0);
+        multiplyTile<Operand, tileRows, tilePanels, 0>(panels, lanes * Product::depth, x.get(), 64,
+                                                       steps, 1, sums, tilePanels * lanes, i == 0,
+                                                       nullptr, 0);
     });
   });
   double products = double(steps * times * tileRows * tilePanels * lanes) *

@@ -122,7 +122,7 @@ template <class Config> struct AttentionScratch {
   float scores[queryBlock][keyBlock]; ///< then exp(score - highest)
   float weights[queryBlock][lanes];   ///< sum of the exponentials, per lane
   float highest[queryBlock];          ///< highest score so far
-  float values[pageTokens][lanes];    ///< the last features of a page of values, if not 16
+  float values[keyBlock][lanes];      ///< the last features of a block of values, if not 16
 };
 
 /// The rows and heads of a task, all of one sequence.
@@ -150,13 +150,11 @@ public:
         ++row;
       while (firstKey(rowEnd - 1) >= key + keyBlock)
         --rowEnd;
-      int64_t pages = smaller(blockPages, ceilDivide(end - key, pageTokens));
-      scoreBlock(key, pages, row, rowEnd);
+      scoreBlock(key, end, row, rowEnd);
       for (int64_t r = row; r < rowEnd; ++r)
         for (int64_t h = 0; h < task.heads; ++h)
           softmaxBlock(key, r, h);
-      for (int64_t page = 0; page < pages; ++page)
-        addValues(key + page * pageTokens, page, row, rowEnd);
+      addValues(key, end, row, rowEnd);
     }
     storeQueries(out);
   }
@@ -184,31 +182,52 @@ private:
       }
   }
 
-  /// scores = q . k for the queries of rows [row, rowEnd) and `pages` pages from `key`. Lanes past
-  /// a row's position hold whatever the page holds; softmaxBlock masks them.
-  void scoreBlock(int64_t key, int64_t pages, int64_t row, int64_t rowEnd) {
-    const Cache *keys[blockPages];
-    for (int64_t page = 0; page < pages; ++page)
-      keys[page] = cachePage<Config>(cache, batch, task.sequence, key + page * pageTokens) +
-                   task.kvHead * headDim * pageTokens;
-    auto multiply = [&](auto panels, int64_t page) {
-      constexpr int P = decltype(panels)::value;
-      forEachRowTile((rowEnd - row) * task.heads, [&](auto tile, int64_t offset) {
-        int64_t first = query(row, 0) + offset;
-        multiplyTile<float, decltype(tile)::value, P>(
-            keys + page, pageTokens, scratch.q[first], Scratch::headWidth, headDim,
-            &scratch.scores[first][page * pageTokens], keyBlock, true);
+  /// Keys and values of one page, for this kv head.
+  const Cache *pageKeys(int64_t position) const {
+    return cachePage<Config>(cache, batch, task.sequence, position) +
+           task.kvHead * headDim * pageTokens;
+  }
+  const Cache *pageValues(int64_t position) const {
+    return pageKeys(position) + Config::kvHeads * headDim * pageTokens;
+  }
+
+  /// Calls each(most rows of a tile, P, panel) as suits the number of queries.
+  template <class Each>
+  LLMOPT_INLINE void forEachPanel(int64_t queries, int64_t panels, const Each &each) {
+    if (queries <= fewRows)
+      forEachPanelTile<fewRowsPanels>(panels, [&](auto count, int64_t panel) {
+        each(std::integral_constant<int, fewRows>(), count, panel);
       });
-    };
-    int64_t page = 0;
-    for (; page + tilePanels <= pages; page += tilePanels)
-      multiply(std::integral_constant<int, tilePanels>(), page);
-    for (; page < pages; ++page)
-      multiply(std::integral_constant<int, 1>(), page);
+    else
+      forEachPanelTile<tilePanels>(panels, [&](auto count, int64_t panel) {
+        each(std::integral_constant<int, tileRows>(), count, panel);
+      });
+  }
+
+  /// scores = q . k for the queries of rows [row, rowEnd) and the keys of the block, up to `end`.
+  /// Lanes past a row's position hold whatever the page holds; softmaxBlock masks them. The values
+  /// of the block are fetched meanwhile.
+  LLMOPT_NOINLINE void scoreBlock(int64_t key, int64_t end, int64_t row, int64_t rowEnd) {
+    int64_t queries = (rowEnd - row) * task.heads, first = query(row, 0);
+    int64_t pages = smaller(blockPages, ceilDivide(end - key, pageTokens));
+    const Cache *keys[blockPages];
+    const char *ahead[blockPages];
+    for (int64_t page = 0; page < pages; ++page) {
+      keys[page] = pageKeys(key + page * pageTokens);
+      ahead[page] = reinterpret_cast<const char *>(pageValues(key + page * pageTokens));
+    }
+    forEachPanel(queries, pages, [&](auto rows, auto count, int64_t page) {
+      forEachRowTile<decltype(rows)::value>(queries, [&](auto tile, int64_t offset) {
+        multiplyTile<float, decltype(tile)::value, decltype(count)::value, 1>(
+            keys + page, pageTokens, scratch.q[first + offset], Scratch::headWidth, headDim, 1,
+            &scratch.scores[first + offset][page * pageTokens], keyBlock, true, ahead + page,
+            pageTokens * int64_t(sizeof(Cache)));
+      });
+    });
   }
 
   /// Turns the scores of a query into exponentials and brings its sums to the new highest score.
-  void softmaxBlock(int64_t key, int64_t row, int64_t head) {
+  LLMOPT_NOINLINE void softmaxBlock(int64_t key, int64_t row, int64_t head) {
     int64_t i = query(row, head);
     float *scores = scratch.scores[i];
     Vec low = broadcast(float(firstKey(row) - key)),
@@ -244,52 +263,68 @@ private:
         store(scratch.sums[i] + d, load(scratch.sums[i] + d) * broadcast(rescale));
   }
 
-  /// Adds the values of the page at `key`. Tokens that a row does not see are left out, not
+  /// Adds the values of the block at `key`. Tokens that a row does not see are left out, not
   /// multiplied by zero: nobody may have written them.
-  void addValues(int64_t key, int64_t page, int64_t row, int64_t rowEnd) {
-    const Cache *values = cachePage<Config>(cache, batch, task.sequence, key) +
-                          (Config::kvHeads + task.kvHead) * headDim * pageTokens;
+  void addValues(int64_t key, int64_t end, int64_t row, int64_t rowEnd) {
     auto seesFrom = [&](int64_t r) { return larger(0, firstKey(r) - key); };
-    auto seesTo = [&](int64_t r) { return smaller(pageTokens, position(r) + 1 - key); };
+    auto seesTo = [&](int64_t r) { return smaller(keyBlock, position(r) + 1 - key); };
     while (row < rowEnd) {
       int64_t from = seesFrom(row), to = seesTo(row), next = row + 1;
       while (next < rowEnd && seesFrom(next) == from && seesTo(next) == to)
         ++next;
-      if (from < to)
-        addTokens(values, page, from, to - from, row, next);
+      while (from < to) { // Whole pages at once; a part of a page alone.
+        int64_t pages = larger(1, from % pageTokens ? 0 : (to - from) / pageTokens);
+        int64_t tokens = smaller(pageTokens - from % pageTokens, to - from);
+        addTokens(key, from, tokens, pages, end, row, next);
+        from += tokens * pages;
+      }
       row = next;
     }
   }
 
-  /// Adds `count` tokens of a page from token `from` to the sums of rows [row, rowEnd).
-  void addTokens(const Cache *values, int64_t page, int64_t from, int64_t count, int64_t row,
-                 int64_t rowEnd) {
-    auto multiply = [&](auto panels, const auto *const *panel, int64_t stride, int64_t feature) {
-      constexpr int P = decltype(panels)::value;
-      forEachRowTile((rowEnd - row) * task.heads, [&](auto tile, int64_t offset) {
-        int64_t first = query(row, 0) + offset;
-        multiplyTile<float, decltype(tile)::value, P>(
-            panel, stride, &scratch.scores[first][page * pageTokens + from], keyBlock, count,
-            &scratch.sums[first][feature], Scratch::headWidth, false);
+  /// Adds `tokens` tokens of each of `pages` pages, from token `from` of the block on, to the sums
+  /// of rows [row, rowEnd). The keys of the next block are fetched meanwhile.
+  LLMOPT_NOINLINE void addTokens(int64_t key, int64_t from, int64_t tokens, int64_t pages,
+                                 int64_t end, int64_t row, int64_t rowEnd) {
+    int64_t queries = (rowEnd - row) * task.heads, first = query(row, 0);
+    const Cache *values[blockPages];
+    const char *nextKeys[blockPages];
+    for (int64_t page = 0; page < pages; ++page) {
+      int64_t at = key + from + page * pageTokens, next = at + keyBlock;
+      values[page] = pageValues(at) + at % pageTokens * headDim;
+      nextKeys[page] = reinterpret_cast<const char *>(pageKeys(next < end ? next : at));
+    }
+    auto multiply = [&](const auto *const *panels, auto rows, auto count, int64_t stride,
+                        const char *const *ahead, int64_t feature) {
+      forEachRowTile<decltype(rows)::value>(queries, [&](auto tile, int64_t offset) {
+        multiplyTile<float, decltype(tile)::value, decltype(count)::value, 1>(
+            panels, stride, &scratch.scores[first + offset][from], keyBlock, tokens, pages,
+            &scratch.sums[first + offset][feature], Scratch::headWidth, false, ahead,
+            headDim * int64_t(sizeof(Cache)));
       });
     };
-    values += from * headDim;
-    int64_t feature = 0;
-    for (; feature + tilePanels * lanes <= headDim; feature += tilePanels * lanes) {
-      const Cache *panels[tilePanels];
-      for (int p = 0; p < tilePanels; ++p)
-        panels[p] = values + feature + p * lanes;
-      multiply(std::integral_constant<int, tilePanels>(), panels, headDim, feature);
-    }
-    for (; feature + lanes <= headDim; feature += lanes) {
-      const Cache *panel = values + feature;
-      multiply(std::integral_constant<int, 1>(), &panel, headDim, feature);
-    }
-    if (feature < headDim) {
-      for (int64_t t = 0; t < count; ++t)
-        store(scratch.values[t], loadPartial(values + t * headDim + feature, headDim - feature));
-      const float *panel = scratch.values[0];
-      multiply(std::integral_constant<int, 1>(), &panel, lanes, feature);
+    forEachPanel(queries, headDim / lanes, [&](auto rows, auto count, int64_t panel) {
+      constexpr int P = decltype(count)::value;
+      const Cache *panels[blockPages * P];
+      const char *ahead[blockPages * P];
+      for (int64_t page = 0; page < pages; ++page)
+        for (int p = 0; p < P; ++p) {
+          panels[page * P + p] = values[page] + (panel + p) * lanes;
+          ahead[page * P + p] = nextKeys[page] + (panel + p) * lanes * int64_t(sizeof(Cache));
+        }
+      multiply(panels, rows, count, headDim, ahead, panel * lanes);
+    });
+    if constexpr (headDim % lanes != 0) {
+      constexpr int64_t feature = headDim / lanes * lanes;
+      const float *panels[blockPages];
+      for (int64_t page = 0; page < pages; ++page) {
+        panels[page] = scratch.values[page * pageTokens];
+        for (int64_t t = 0; t < tokens; ++t)
+          store(scratch.values[page * pageTokens + t],
+                loadPartial(values[page] + t * headDim + feature, headDim - feature));
+      }
+      multiply(panels, std::integral_constant<int, tileRows>(), std::integral_constant<int, 1>(),
+               lanes, nextKeys, feature);
     }
   }
 

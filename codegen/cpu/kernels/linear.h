@@ -325,18 +325,18 @@ private:
   void multiplyRows(int64_t panel, int64_t block, const W *const *weights,
                     const Weight *const *next) {
     int64_t steps = stepsOf(block);
-    Ahead ahead;
-    ahead.bytesPerStep = ceilDivide(stepBytes, ceilDivide(rows, maxRows));
+    int64_t bytesPerStep = ceilDivide(stepBytes, ceilDivide(rows, maxRows));
+    const char *ahead[P];
     for (int p = 0; p < P; ++p)
-      ahead.bytes[p] = reinterpret_cast<const char *>(next[p]);
+      ahead[p] = reinterpret_cast<const char *>(next[p]);
     const Operand *blockX = x + (block * allRows + firstRow) * Traits::depthBlock;
     forEachRowTile<maxRows>(rows, [&](auto tile, int64_t row) {
       multiplyTile<Compute, decltype(tile)::value, P, stepBytes>(
-          weights, weightStride, blockX + row * Traits::depthBlock, Traits::depthBlock, steps,
+          weights, weightStride, blockX + row * Traits::depthBlock, Traits::depthBlock, steps, 1,
           sums + (row * group.panelCount + panel) * lanes, group.panelCount * lanes, block == 0,
-          &ahead);
+          ahead, bytesPerStep);
       for (int p = 0; p < P; ++p)
-        ahead.bytes[p] += steps * ahead.bytesPerStep;
+        ahead[p] += steps * bytesPerStep;
     });
   }
 

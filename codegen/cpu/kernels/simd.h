@@ -297,12 +297,16 @@ LLMOPT_INLINE float reduceAdd(Vec a) {
 }
 
 LLMOPT_INLINE float reduceMax(Vec a) {
+#if defined(LLMOPT_AVX512)
+  return _mm512_reduce_max_ps(a.v);
+#else
   float x[lanes];
   store(x, a);
   for (int width = lanes / 2; width > 0; width /= 2)
     for (int i = 0; i < width; ++i)
       x[i] = max(x[i], x[i + width]);
   return x[0];
+#endif
 }
 
 //===-----------------------------------------------------------------------------------------===//

@@ -59,58 +59,58 @@ constexpr int fewRows = 1;
 constexpr int fewRowsPanels = 2;
 #endif
 
-/// What to fetch from memory meanwhile: in step s the bytes [s * bytesPerStep, (s + 1) *
-/// bytesPerStep) from bytes[p], for each panel p.
-struct Ahead {
-  const char *bytes[4];
-  int64_t bytesPerStep;
-};
-
-/// sums[r][16 p ..] (+)= sum over `steps` of x[r] * panel[p]; started from zero if `first`.
-/// The weights of step s begin at panel[p] + s * weightStride; row r of x at x + r * xStride
-/// (elements). ahead(p, s) is called in each step, to prefetch.
-template <class Compute, int R, int P, int mostAhead = 0, class Weight, class X>
-LLMOPT_INLINE void multiplyTile(const Weight *const *panel, int64_t weightStride, const X *x,
-                                int64_t xStride, int64_t steps, float *sums, int64_t sumStride,
-                                bool first, const Ahead *ahead = nullptr) {
+/// sums[r][16 p ..] (+)= x[r] * panel[p], summed over `parts` of `steps` steps each; started from
+/// zero if `first`. Step s of part i has its weights at panels[i * P + p] + s * weightStride, and
+/// its x in row r at x + r * xStride + (i * steps + s) * (k of a step). Strides are in elements.
+///
+/// In every step the cache line at ahead[i * P + p] + s * aheadStride bytes is fetched, and the one
+/// behind it if mostAhead > 64; `ahead` may be null if mostAhead is 0.
+template <class Compute, int R, int P, int mostAhead, class Weight, class X>
+LLMOPT_INLINE void multiplyTile(const Weight *const *panels, int64_t weightStride, const X *x,
+                                int64_t xStride, int64_t steps, int64_t parts, float *sums,
+                                int64_t sumStride, bool first, const char *const *ahead,
+                                int64_t aheadStride) {
   using Product = Step<Weight, Compute>;
   Vec sum[R][P];
-  if (first) {
+  LLMOPT_UNROLL
+  for (int r = 0; r < R; ++r) {
     LLMOPT_UNROLL
-    for (int r = 0; r < R; ++r)
-      LLMOPT_UNROLL
     for (int p = 0; p < P; ++p)
-      sum[r][p] = broadcast(0.0f);
-  } else {
-    LLMOPT_UNROLL
-    for (int r = 0; r < R; ++r)
-      LLMOPT_UNROLL
-    for (int p = 0; p < P; ++p)
-      sum[r][p] = load(sums + r * sumStride + p * lanes);
+      sum[r][p] = first ? broadcast(0.0f) : load(sums + r * sumStride + p * lanes);
   }
-  for (int64_t s = 0; s < steps; ++s) {
-    decltype(Product::weights(panel[0])) w[P];
-    LLMOPT_UNROLL
+  for (int64_t part = 0; part < parts; ++part, x += steps * Product::depth) {
+    const Weight *weights[P];
+    const char *fetched[P] = {};
     for (int p = 0; p < P; ++p) {
-      w[p] = Product::weights(panel[p] + s * weightStride);
+      weights[p] = panels[part * P + p];
       if (mostAhead > 0)
-        prefetch(ahead->bytes[p] + s * ahead->bytesPerStep);
-      if (mostAhead > 64)
-        prefetch(ahead->bytes[p] + (s + 1) * ahead->bytesPerStep - 64);
+        fetched[p] = ahead[part * P + p];
     }
-    LLMOPT_UNROLL
-    for (int r = 0; r < R; ++r) {
-      auto input = Product::input(x + r * xStride + s * Product::depth);
+    for (int64_t s = 0; s < steps; ++s) {
+      decltype(Product::weights(weights[0])) w[P];
       LLMOPT_UNROLL
-      for (int p = 0; p < P; ++p)
-        sum[r][p] = Product::accumulate(w[p], input, sum[r][p]);
+      for (int p = 0; p < P; ++p) {
+        w[p] = Product::weights(weights[p] + s * weightStride);
+        if (mostAhead > 0)
+          prefetch(fetched[p] + s * aheadStride);
+        if (mostAhead > 64)
+          prefetch(fetched[p] + s * aheadStride + 64);
+      }
+      LLMOPT_UNROLL
+      for (int r = 0; r < R; ++r) {
+        auto input = Product::input(x + r * xStride + s * Product::depth);
+        LLMOPT_UNROLL
+        for (int p = 0; p < P; ++p)
+          sum[r][p] = Product::accumulate(w[p], input, sum[r][p]);
+      }
     }
   }
   LLMOPT_UNROLL
-  for (int r = 0; r < R; ++r)
+  for (int r = 0; r < R; ++r) {
     LLMOPT_UNROLL
-  for (int p = 0; p < P; ++p)
-    store(sums + r * sumStride + p * lanes, sum[r][p]);
+    for (int p = 0; p < P; ++p)
+      store(sums + r * sumStride + p * lanes, sum[r][p]);
+  }
 }
 
 /// Splits `rows` into tiles of the sizes that exist, up to `most`, and calls each(R, row) for every

@@ -21,6 +21,8 @@
 #endif
 
 #define LLMOPT_INLINE inline __attribute__((always_inline))
+/// Keeps the registers of a hot loop from those around it.
+#define LLMOPT_NOINLINE __attribute__((noinline))
 #define LLMOPT_RESTRICT __restrict__
 
 namespace llmopt::cpu {
