@@ -220,6 +220,9 @@ private:
 };
 
 TEST_F(Materializer, KeepsMemoryBoundedWhateverTheSizeOfTheCheckpoint) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer keeps freed memory";
+#endif
   auto source = SparseSource::create(folder + "/checkpoint", 40960, 2048); // 320 MiB
   ASSERT_TRUE(source);
   // Writing 5 to clear_refs sets the peak back to what is resident now.
