@@ -154,6 +154,22 @@ template <class Config> LinearTile linearTile(int64_t index) {
   return {0, 0, 0, {0, 0}};
 }
 
+/// The first tile that begins at or after a share part / parts of all columns of all streams.
+template <class Config> int64_t firstTile(int64_t part, int64_t parts) {
+  int64_t all = 0, index = 0;
+  for (const Segment &segment : Config::segments)
+    all += segment.columns * segment.streams;
+  int64_t share = all * part / parts;
+  for (const Segment &segment : Config::segments) {
+    int64_t columns = segment.columns * segment.streams;
+    if (share < columns)
+      return index + ceilDivide(share, segment.tile * segment.streams);
+    share -= columns;
+    index += ceilDivide(segment.columns, segment.tile);
+  }
+  return index;
+}
+
 /// Adds the tile to the group, unless the group is full.
 template <class Config>
 bool addTile(LinearGroup<typename Config::Weight> &group, LinearTile tile,
@@ -379,7 +395,8 @@ void linear(const LlmoptTeam &team, int64_t rows, const typename Config::Weight 
   if (rowPart >= rowParts)
     return;
   int64_t rowBegin = rows * rowPart / rowParts, rowEnd = rows * (rowPart + 1) / rowParts;
-  int64_t tile = tiles * columnPart / columnParts, tileEnd = tiles * (columnPart + 1) / columnParts;
+  int64_t tile = firstTile<Config>(columnPart, columnParts);
+  int64_t tileEnd = firstTile<Config>(columnPart + 1, columnParts);
 
   while (tile < tileEnd) {
     LinearGroup<typename Config::Weight> group;

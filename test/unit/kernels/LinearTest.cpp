@@ -116,7 +116,7 @@ TYPED_TEST(LinearTest, AgreesWithDoubleLoops) {
 }
 
 TYPED_TEST(LinearTest, RowDoesNotDependOnTheRowsBesideIt) {
-  constexpr int64_t rows = this->maxRows;
+  constexpr int64_t rows = TestFixture::maxRows;
   std::vector<float> all = runLinear<TypeParam, true>(this->weight, this->x.data(), rows, 1);
   for (int64_t chunk : {1, 2, 3, 7, 12, 13, 61, 128})
     for (int64_t row = 0; row + chunk <= rows; row += chunk == 1 ? 37 : chunk) {
