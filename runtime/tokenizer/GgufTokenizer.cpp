@@ -63,6 +63,8 @@ readScoredModel(const GgufMetadata &metadata, const Tokens &tokens, const std::s
   Vocabulary vocabulary = makeVocabulary(tokens);
   LLMOPT_ASSIGN(auto unknown, metadata.integer("tokenizer.ggml.unknown_token_id", 0,
                                                static_cast<int64_t>(tokens.texts.size()) - 1));
+  if (unknown && tokens.texts[static_cast<size_t>(*unknown)].empty())
+    return makeError("{}: the unknown token, {}, has no text", what, *unknown);
   int32_t unknownId = unknown ? static_cast<int32_t>(*unknown) : vocabulary.find("<unk>");
   return std::unique_ptr<Model>(
       std::make_unique<ScoredBpeModel>(std::move(vocabulary), scores, unknownId));

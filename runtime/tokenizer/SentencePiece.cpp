@@ -1,5 +1,6 @@
 #include "runtime/tokenizer/SentencePiece.h"
 #include "runtime/tokenizer/Pipeline.h"
+#include "runtime/tokenizer/SentencePieceCheck.h"
 #include "support/Files.h"
 
 #include <sentencepiece_processor.h>
@@ -113,6 +114,8 @@ static std::optional<int32_t> idIfAny(int id) {
 
 Result<std::unique_ptr<Tokenizer>>
 parseSentencePiece(std::string_view bytes, const TokenizerConfig &config, const std::string &what) {
+  if (auto checked = checkSentencePieceModel(bytes); !checked)
+    return makeError("{} is not a SentencePiece model: {}", what, checked.error().message());
   std::string serialized(bytes);
   // Appending to a serialized message merges into it: normalizer_spec (3) { add_dummy_prefix (3): 0
   // }. The blank before the first stretch of text is then put there by the pipeline alone.

@@ -96,7 +96,8 @@ static Status readAddedTokensDecoder(const Json &json, const std::string &what,
 static Status readAddedTokens(const Json &json, const std::string &what, TokenizerConfig &config) {
   if (json.is_null())
     return success();
-  for (const auto &[text, value] : json.items()) {
+  for (const auto &entry : json.items()) {
+    const std::string &text = entry.key();
     bool known = std::any_of(config.added.begin(), config.added.end(),
                              [&](const AddedToken &token) { return token.content == text; });
     if (known)

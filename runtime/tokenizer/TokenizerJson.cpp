@@ -104,6 +104,8 @@ static Result<std::unique_ptr<Model>> parseUnigram(const Json &model, const std:
     LLMOPT_ASSIGN(int64_t id,
                   jsonInteger(model, "unk_id", what, 0, static_cast<int64_t>(texts.size()) - 1));
     unknown = static_cast<int32_t>(id);
+    if (texts[static_cast<size_t>(id)].empty())
+      return makeError("{}: the unknown token, {}, has no text", what, id);
   }
   bool byteFallback = false;
   LLMOPT_TRY(readFlag(model, "byte_fallback", what, byteFallback));

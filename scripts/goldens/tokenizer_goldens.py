@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes test/goldens/tokenizers: tiny tokenizers of every kind, with what the reference libraries
-make of hard texts.
+make of hard texts; and the seeds of the tokenizer fuzzer.
 
 Needs tokenizers, transformers (4.52), sentencepiece, protobuf and gguf from PyPI. Run it from anywhere:
 
@@ -28,6 +28,7 @@ from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normaliz
                         processors, trainers)
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "test" / "goldens" / "tokenizers"
+SEEDS = FOLDER.parents[1] / "fuzz" / "tokenizer" / "corpus"
 
 PROSE = """The compiler reads a checkpoint and writes an artifact; the runtime reads the artifact and writes text.
 It's what we've wanted: they're fast, I'm told, and you'll see that he'd agree. DON'T SHOUT, WE'RE HERE!
@@ -239,6 +240,61 @@ def write_scored_gguf(name, library):
     finish(writer)
 
 
+def fuzz_seeds():
+    """Small files of each kind for the fuzzer to begin with."""
+    shutil.rmtree(SEEDS, ignore_errors=True)
+    SEEDS.mkdir(parents=True)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = split(QWEN2)
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(["hello low lower"], trainers.BpeTrainer(
+        vocab_size=20, special_tokens=["<s>"], show_progress=False))
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    (SEEDS / "byte-level.json").write_text(tokenizer.to_str())
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True, end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.Strip(),
+        normalizers.Replace(Regex(r"\s+"), " "), normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.Digits(True),
+        pre_tokenizers.Whitespace(), pre_tokenizers.Split("-", "merged_with_next")])
+    tokenizer.train_from_iterator(["hello low lower"], trainers.BpeTrainer(
+        vocab_size=20, special_tokens=["<unk>", "<0x41>"], show_progress=False, end_of_word_suffix="</w>"))
+    tokenizer.decoder = decoders.Sequence([
+        decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    tokenizer.add_tokens([AddedToken("<m>", lstrip=True, rstrip=True, single_word=True)])
+    (SEEDS / "everything.json").write_text(tokenizer.to_str())
+    tokenizer = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -1.0), ("▁he", -2.0), ("llo", -2.5), ("l", -3.0)], 0, False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="first")
+    (SEEDS / "unigram.json").write_text(tokenizer.to_str())
+    for model, texts, merges in [("gpt2", ["h", "e", "l", "o", "Ġ", "he", "ll", "Ġhe", "<s>"], ["h e", "l l", "Ġ he"]),
+                                 ("llama", ["<unk>", "<s>", "▁", "h", "e", "▁h", "▁he", "<0x41>", "l"], None)]:
+        writer = gguf.GGUFWriter(SEEDS / f"{model}.gguf", "x")
+        writer.add_tokenizer_model(model)
+        writer.add_tokenizer_pre("llama-bpe")
+        writer.add_token_list(texts)
+        writer.add_token_types([3 if t == "<s>" else 2 if t == "<unk>" else 6 if t == "<0x41>" else 1 for t in texts])
+        if merges:
+            writer.add_token_merges(merges)
+        else:
+            writer.add_token_scores([-float(i) for i in range(len(texts))])
+        writer.add_bos_token_id(1)
+        writer.add_add_bos_token(True)
+        finish(writer)
+    for kind in ["bpe", "unigram"]:
+        model = io.BytesIO()
+        with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+            rules.write("FF46\t66\nBD\t31 2F 32\n")
+            rules.flush()
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(["hello low lower wow"] * 9), model_writer=model, hard_vocab_limit=False,
+                vocab_size=20, model_type=kind, minloglevel=2, num_threads=1, user_defined_symbols=["<m>"],
+                normalization_rule_tsv=rules.name)
+        (SEEDS / f"{kind}.model").write_bytes(model.getvalue())
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
@@ -246,6 +302,7 @@ def main():
 
     bos = lambda token: lambda tokenizer: processors.TemplateProcessing(
         single=f"{token} $A", special_tokens=[(token, tokenizer.token_to_id(token))])
+    fuzz_seeds()
     byte_level("gpt2", pre_tokenizers.ByteLevel(add_prefix_space=False), gguf_pre="gpt-2")
     byte_level("llama3", split(LLAMA3), special=["<|begin_of_text|>", "<|eot_id|>"], ignore_merges=True,
                template=bos("<|begin_of_text|>"), gguf_pre="llama-bpe",
