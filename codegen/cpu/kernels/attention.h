@@ -1,10 +1,10 @@
 //===- attention.h - Causal attention over the paged cache -----------------------------------===//
 //
-//   out[n, h] = sum over t of softmax over t (score[n, h, t]) * v[t, g],   g = h / (heads /
-//   kvHeads) score[n, h, t] = cap(scale * (q[n, h] . k[t, g]) + slope[h] * t),      first(n) <= t
-//   <= position(n)
+//   out[n, h] = sum over t of softmax over t (score[n, h, t]) * v[t, g]
+//   score[n, h, t] = cap(scale * (q[n, h] . k[t, g] + bf16(slope[h] * bf16(t))))
 //
-// with cap(s) = softCap * tanh(s / softCap) where softCap > 0, and first(n) = position(n) - window
+// for first(n) <= t <= position(n), where g = h / (heads / kvHeads), without ALiBi no slope,
+// cap(s) = softCap * tanh(s / softCap) where softCap > 0, and first(n) = position(n) - window
 // + 1 where window > 0, else 0.
 //
 // Config, a struct of constants:
@@ -226,6 +226,12 @@ private:
     });
   }
 
+  static Vec roundToBf16(Vec x) {
+    bf16 rounded[lanes];
+    store(rounded, x);
+    return load(rounded);
+  }
+
   /// Turns the scores of a query into exponentials and brings its sums to the new highest score.
   LLMOPT_NOINLINE void softmaxBlock(int64_t key, int64_t row, int64_t head) {
     int64_t i = query(row, head);
@@ -238,11 +244,12 @@ private:
     Vec blockHighest = hidden;
     for (int64_t page = 0; page < blockPages; ++page) {
       Vec t = laneNumbers() + broadcast(float(page * pageTokens));
-      Vec s = load(scores + page * pageTokens) * broadcast(Config::scale);
+      Vec s = load(scores + page * pageTokens);
+      if (Config::alibi)
+        s = s + roundToBf16(slope * roundToBf16(t + broadcast(float(key))));
+      s = s * broadcast(Config::scale);
       if (Config::softCap > 0)
         s = tanh(s * broadcast(1.0f / Config::softCap)) * broadcast(Config::softCap);
-      if (Config::alibi)
-        s = fma(slope, t + broadcast(float(key)), s);
       s = selectLess(t, low, hidden, selectLess(t, high, s, hidden));
       score[page] = s;
       blockHighest = max(blockHighest, s);

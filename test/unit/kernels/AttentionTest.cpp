@@ -92,11 +92,12 @@ public:
         for (int64_t d = 0; d < Config::headDim; ++d)
           dot += double(toFloat(q[s][size_t(t * qWidth + h * Config::headDim + d)])) *
                  cached(keys[s][size_t(k * kvWidth + g * Config::headDim + d)]);
+        // As Falcon does it: in bfloat16, and scaled with the product.
+        if (Config::alibi)
+          dot += double(rounded(slopes[size_t(h)] * rounded(float(k))));
         double score = dot * double(Config::scale);
         if (Config::softCap > 0)
           score = double(Config::softCap) * std::tanh(score / double(Config::softCap));
-        if (Config::alibi)
-          score += double(slopes[size_t(h)]) * double(k);
         weights.push_back(score);
       }
       double highest = *std::max_element(weights.begin(), weights.end()), total = 0;
@@ -117,6 +118,7 @@ private:
   static double cached(float value) {
     return double(toFloat(fromFloat<typename Config::Cache>(value)));
   }
+  static float rounded(float value) { return toFloat(fromFloat<bf16>(value)); }
   static int64_t rowsOf(const std::vector<int64_t> &from, const std::vector<int64_t> &to) {
     int64_t rows = 0;
     for (size_t s = 0; s < from.size(); ++s)
