@@ -5,6 +5,10 @@
 #include "support/ThreadPool.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <string>
 
 namespace llmopt {
 
@@ -30,49 +34,77 @@ static void addPieces(std::vector<Piece> &pieces, int64_t weight, int64_t count,
   }
 }
 
+/// Copies a piece out of the file, whose pages are not needed then.
+static void copyPiece(const Artifact &artifact, const PlanWeight &weight, const Piece &piece,
+                      uint8_t *data) {
+  const SafetensorsFile &file = *artifact.weights;
+  std::memcpy(data + piece.begin, artifact.weightData(weight) + piece.begin, piece.bytes);
+  file.mapping().release(
+      file.fileOffset(*file.find(weight.name)) + static_cast<uint64_t>(piece.begin), piece.bytes);
+}
+
 /// Reads a byte of every page, so that the first step does not wait for them.
 static void touch(const uint8_t *data, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i += 4096)
     (void)*static_cast<const volatile uint8_t *>(data + i);
 }
 
+/// Bytes that can be had without swapping; 0 if the system does not tell.
+static uint64_t availableMemory() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    unsigned long long kilobytes;
+    if (std::sscanf(line.c_str(), "MemAvailable: %llu kB", &kilobytes) == 1)
+      return kilobytes * 1024;
+  }
+  return 0;
+}
+
+/// Bytes of a weight's place in memory.
+static uint64_t placeBytes(const PlanWeight &weight) {
+  return (static_cast<uint64_t>(weight.bytes()) + 4095) / 4096 * 4096;
+}
+
 Result<CpuWeights> CpuWeights::load(const Artifact &artifact, const DeviceOptions &options) {
   const std::vector<PlanWeight> &plan = artifact.plan.weights;
-  CpuWeights result;
   uint64_t randomBytes = 0;
   uint64_t totalBytes = 0;
   for (const PlanWeight &weight : plan) {
-    uint64_t bytes = (static_cast<uint64_t>(weight.bytes()) + 4095) / 4096 * 4096;
-    totalBytes += bytes;
+    totalBytes += placeBytes(weight);
     if (!weight.random.empty())
-      randomBytes += bytes;
+      randomBytes += placeBytes(weight);
   }
-  LLMOPT_ASSIGN(result.random, LargeMemory::allocate(randomBytes, "the random weights"));
+  // A tenth is left for the cache, the arena and others.
+  bool copies = totalBytes < availableMemory() / 10 * 9;
+  CpuWeights result;
+  LLMOPT_ASSIGN(result.memory,
+                LargeMemory::allocate(copies ? totalBytes : randomBytes, "holding the weights"));
 
   std::vector<Piece> pieces;
   uint64_t position = 0;
   for (size_t i = 0; i < plan.size(); ++i) {
-    int64_t index = static_cast<int64_t>(i);
-    if (plan[i].random.empty()) {
+    bool random = !plan[i].random.empty();
+    int64_t units = random ? randomPanels(plan[i]) : plan[i].bytes();
+    addPieces(pieces, static_cast<int64_t>(i), units, plan[i].bytes() / units);
+    if (!random && !copies) {
       result.pointers.push_back(artifact.weightData(plan[i]));
-      addPieces(pieces, index, plan[i].bytes(), 1);
       continue;
     }
-    result.pointers.push_back(result.random.data() + position);
-    position += (static_cast<uint64_t>(plan[i].bytes()) + 4095) / 4096 * 4096;
-    int64_t panels = randomPanels(plan[i]);
-    addPieces(pieces, index, panels, plan[i].bytes() / panels);
+    result.pointers.push_back(result.memory.data() + position);
+    position += placeBytes(plan[i]);
   }
 
   Progress progress("loading " + artifact.path, totalBytes, Progress::Unit::Bytes, options.quiet);
   parallelFor(static_cast<int64_t>(pieces.size()), options.threads, [&](int64_t i) {
     const Piece &piece = pieces[i];
     const PlanWeight &weight = plan[piece.weight];
-    const uint8_t *data = result.pointers[piece.weight];
-    if (weight.random.empty())
-      touch(data, piece.begin, piece.end);
+    auto *data = const_cast<uint8_t *>(result.pointers[piece.weight]);
+    if (!weight.random.empty())
+      fillRandomPanels(weight, piece.begin, piece.end, data);
+    else if (copies)
+      copyPiece(artifact, weight, piece, data);
     else
-      fillRandomPanels(weight, piece.begin, piece.end, const_cast<uint8_t *>(data));
+      touch(data, piece.begin, piece.end);
     progress.advance(piece.bytes);
   });
   return result;
