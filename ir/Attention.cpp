@@ -28,9 +28,6 @@ LogicalResult RopeTableOp::verify() {
 LogicalResult RopeOp::inferReturnTypeComponents(MLIRContext *, std::optional<Location> location,
                                                 Adaptor adaptor,
                                                 SmallVectorImpl<ShapedTypeComponents> &inferred) {
-  if (failed(expectRank(location, adaptor.getInput(), "an input", 2)) ||
-      failed(expectRank(location, adaptor.getTable(), "a table", 2)))
-    return failure();
   int64_t width = tensorType(adaptor.getInput()).getDimSize(1);
   int64_t rotary = tensorType(adaptor.getTable()).getDimSize(1);
   int64_t headDim = static_cast<int64_t>(adaptor.getHeadDim());
@@ -56,7 +53,7 @@ LogicalResult CacheAppendOp::verify() {
   CacheType cache = getCache().getType();
   for (Value part : {getKeys(), getValues()}) {
     auto type = tensorType(part);
-    if (type.getRank() != 2 || type.getDimSize(1) != cache.getWidth())
+    if (type.getDimSize(1) != cache.getWidth())
       return emitOpError() << "appends " << type << " to a cache of " << cache.getHeads()
                            << " heads of " << cache.getHeadDim();
   }
@@ -64,11 +61,8 @@ LogicalResult CacheAppendOp::verify() {
 }
 
 LogicalResult
-AttentionOp::inferReturnTypeComponents(MLIRContext *, std::optional<Location> location,
-                                       Adaptor adaptor,
+AttentionOp::inferReturnTypeComponents(MLIRContext *, std::optional<Location>, Adaptor adaptor,
                                        SmallVectorImpl<ShapedTypeComponents> &inferred) {
-  if (failed(expectRank(location, adaptor.getQuery(), "a query", 2)))
-    return failure();
   inferred.emplace_back(tensorType(adaptor.getQuery()).getShape());
   return success();
 }

@@ -44,7 +44,7 @@ def LLM_RopeOp : LLM_ShapedOp<"rope"> {
                        I64Attr:$head_dim);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = [{
-    $style $input `,` $table attr-dict `:` functional-type(operands, results)
+    `` $style $input `,` $table attr-dict `:` functional-type(operands, results)
   }];
 }
 

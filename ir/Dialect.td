@@ -102,6 +102,7 @@ class LLM_Enum<string name, string description, list<I32EnumAttrCase> cases>
   let cppNamespace = "::llmopt";
 }
 
+/// Prints a blank before its keyword: an op's format puts an empty literal, "``", before it.
 class LLM_EnumAttr<EnumAttrInfo info, string attrMnemonic>
     : EnumAttr<LLM_Dialect, info, attrMnemonic> {
   let assemblyFormat = "$value";

@@ -164,13 +164,18 @@ static bool isRowOp(Operation *op) {
              SliceOp, CacheAppendOp>(op);
 }
 
-/// Whether `op` casts a weight, which the anchor does while it reads.
+/// Whether a value inside a kernel is a weight of the step.
+static bool isWeight(KernelOp kernel, Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument && kernel.getOperand(argument.getArgNumber()).getDefiningOp<GetWeightOp>();
+}
+
+/// Whether only linears multiply by the result of a cast: they do it while they read.
 static bool isWeightCast(Operation *op) {
-  auto castOp = dyn_cast<CastOp>(op);
-  return castOp && llvm::all_of(castOp->getUses(), [](OpOperand &use) {
-           auto linear = dyn_cast<LinearOp>(use.getOwner());
-           return linear && use.getOperandNumber() == 1;
-         });
+  return llvm::all_of(op->getUses(), [](OpOperand &use) {
+    auto linear = dyn_cast<LinearOp>(use.getOwner());
+    return linear && use.getOperandNumber() == 1;
+  });
 }
 
 FailureOr<KernelAnatomy> analyzeKernel(KernelOp kernel) {
@@ -193,7 +198,10 @@ FailureOr<KernelAnatomy> analyzeKernel(KernelOp kernel) {
       return op.emitOpError() << "follows an attention in its kernel";
     } else if (anatomy.linear) {
       epilogue.push_back(&op);
-    } else if (!isWeightCast(&op)) {
+    } else if (isa<CastOp>(op) && isWeight(kernel, op.getOperand(0))) {
+      if (!isWeightCast(&op))
+        return op.emitOpError() << "casts a weight for something other than a linear";
+    } else {
       anatomy.rowOps.push_back(&op);
     }
   }

@@ -10,8 +10,6 @@ namespace llmopt {
 LogicalResult SliceOp::inferReturnTypeComponents(MLIRContext *, std::optional<Location> location,
                                                  Adaptor adaptor,
                                                  SmallVectorImpl<ShapedTypeComponents> &inferred) {
-  if (failed(expectRank(location, adaptor.getInput(), "an input", 2)))
-    return failure();
   auto input = tensorType(adaptor.getInput());
   int64_t offset = adaptor.getOffset(), size = adaptor.getSize();
   if (offset < 0 || size <= 0 || offset > input.getDimSize(1) - size)

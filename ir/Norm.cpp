@@ -10,8 +10,6 @@ namespace llmopt {
 LogicalResult NormOp::inferReturnTypeComponents(MLIRContext *, std::optional<Location> location,
                                                 Adaptor adaptor,
                                                 SmallVectorImpl<ShapedTypeComponents> &inferred) {
-  if (failed(expectRank(location, adaptor.getInput(), "an input", 2)))
-    return failure();
   auto input = tensorType(adaptor.getInput());
   for (Value vector : {adaptor.getWeight(), adaptor.getBias()}) {
     if (!vector)

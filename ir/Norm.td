@@ -22,6 +22,6 @@ def LLM_NormOp : LLM_ShapedOp<"norm"> {
                        Optional<LLM_Weight>:$bias, F64Attr:$epsilon);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = [{
-    $kind $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
+    `` $kind $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
 }

@@ -17,11 +17,14 @@ class LLM_ShapedOp<string mnemonic, list<Trait> traits = []>
 }
 
 def LLM_Float : AnyTypeOf<[F32, F16, BF16]>;
-/// One row per token.
-def LLM_Activation : RankedTensorOf<[LLM_Float]>;
+/// One row per token, whose number is dynamic, of a known number of columns.
+def LLM_Activation : RankedTensorOf<
+    [LLM_Float],
+    [HasAnyRankOfPred<[2]>, CPred<"!::llvm::cast<::mlir::ShapedType>($_self).isDynamicDim(1)">],
+    "matrix with known columns">;
 /// One index per token.
 def LLM_Indices : 1DTensorOf<[I32]>;
 /// Weights, biases and what recipes work on: rank 1 or 2.
-def LLM_Weight : RankedTensorOf<[LLM_Float]>;
+def LLM_Weight : TensorRankOf<[LLM_Float], [1, 2]>;
 
 #endif // LLMOPT_IR_OPBASE

@@ -53,7 +53,7 @@ def LLM_ActivationOp : LLM_ShapedOp<"activation"> {
   let arguments = (ins LLM_ActivationKindAttr:$kind, LLM_Activation:$input);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = [{
-    $kind $input attr-dict `:` functional-type(operands, results)
+    `` $kind $input attr-dict `:` functional-type(operands, results)
   }];
 }
 

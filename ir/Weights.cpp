@@ -49,9 +49,9 @@ LogicalResult RowsOp::verify() {
   int64_t rows = input.getDimSize(0);
   if (offset < 0 || block <= 0 || count <= 0 || (count > 1 && stride < block))
     return emitOpError() << "takes positive, separate blocks";
-  // Every term is checked against the number of rows first, so that none overflows.
-  if (offset > rows || block > rows || stride > rows || count > rows ||
-      (count - 1) * stride > rows - offset - block)
+  // The blocks after the first are compared by division, since their product could overflow.
+  if (offset > rows || block > rows - offset ||
+      (count > 1 && count - 1 > (rows - offset - block) / stride))
     return emitOpError() << "takes rows past the " << rows << " of its input";
   if (getResult().getType() != withRows(input, block * count))
     return emitOpError() << "takes " << block * count << " rows of " << input << ", got "
@@ -70,7 +70,7 @@ LogicalResult ConcatOp::verify() {
   int64_t rows = 0;
   for (Value input : getInputs()) {
     auto type = tensorType(input);
-    if (withRows(type, 1) != withRows(result, 1) || type.getEncoding())
+    if (withRows(type, 1) != withRows(result, 1) || type.getEncoding() || result.getEncoding())
       return emitOpError() << "cannot put " << type << " into " << result;
     rows += type.getDimSize(0);
   }
