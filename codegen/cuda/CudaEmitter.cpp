@@ -22,7 +22,7 @@ static int64_t sharedLimit(const std::string &arch) {
 
 void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPointers &pointers,
                   const CudaFunction &function) {
-  out.line("extern \"C\" __global__ void __launch_bounds__({})", function.threads);
+  out.line("extern \"C\" __global__ void __launch_bounds__({}, 1)", function.threads);
   out.open("{}({})", function.name, pointers.parameters());
   out.line("extern __shared__ __align__(128) char shared[];");
   out.line("using namespace {}_parts;", planned.name);

@@ -1,0 +1,351 @@
+//===- KernelTest.cpp - The kernel templates, run on a CPU
+//--------------------------------------===//
+//
+// Instances as the emitter writes them, held against plain loops in double. Blocks run in both
+// orders.
+//
+//===--------------------------------------------------------------------------------------------===//
+
+#include "codegen/cuda/kernels/attention_exact.cuh"
+#include "codegen/cuda/kernels/attention_tensor.cuh"
+#include "codegen/cuda/kernels/gemm.cuh"
+#include "codegen/cuda/kernels/matvec.cuh"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+using namespace llmopt::cuda;
+
+namespace {
+template <class T> std::vector<T> randomValues(size_t count, unsigned seed, float scale = 1) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-scale, scale);
+  std::vector<T> values(count);
+  for (T &value : values)
+    value = fromFloat<T>(uniform(generator));
+  return values;
+}
+
+/// A vector whose first element is 16-byte aligned.
+template <class T> class Aligned {
+public:
+  explicit Aligned(const std::vector<T> &values) : storage(values.size() + 16) {
+    size_t offset = 0;
+    while (reinterpret_cast<uintptr_t>(storage.data() + offset) % 16)
+      ++offset;
+    std::copy(values.begin(), values.end(), storage.begin() + long(offset));
+    first = storage.data() + offset;
+  }
+  T *data() { return first; }
+
+private:
+  std::vector<T> storage;
+  T *first;
+};
+
+template <class T> double tolerance() { return same<T, float> ? 1e-5 : same<T, f16> ? 2e-3 : 1e-2; }
+
+//===- Linears --------------------------------------------------------------------------------===//
+
+/// Queries with half of each head rotated, keys whole and interleaved, and gate with up: what the
+/// emitter makes of them, 3 heads of 16, 2 heads of 8, 20 columns. The depth is no multiple of
+/// anything.
+template <class W, class C, int Depth> struct TestShape {
+  using Weight = W;
+  using Compute = C;
+  static constexpr int depth = Depth;
+  static constexpr int segments = 4;
+  static constexpr int columns = 3 * 16 + 2 * 8 + 2 * 20;
+  static constexpr Segment segment(int index) {
+    if (index == 0)
+      return Segment{12, 2, {0, 4}, 4, 16, 1};
+    if (index == 1)
+      return Segment{24, 1, {8, 0}, 8, 16, 1};
+    if (index == 2)
+      return Segment{8, 2, {48, 49}, 4, 8, 2};
+    return Segment{20, 2, {64, 84}, 20, 0, 1};
+  }
+};
+
+/// Puts every sum where it is of y, [rows][columns].
+template <class Shape> struct StoreAll {
+  float *y;
+  int *writes;
+  void put(int row, int column, float value) const {
+    y[row * Shape::columns + column] = value;
+    ++writes[row * Shape::columns + column];
+  }
+  void operator()(int segment, int row, int unit, float a, float b) const {
+    Segment facts = Shape::segment(segment);
+    put(row, facts.weightRow(unit, 0), a);
+    if (facts.streams == 2)
+      put(row, facts.weightRow(unit, 1), b);
+  }
+};
+
+/// x scaled by an RMS norm, as a prologue.
+template <class Shape> struct NormInput {
+  using Compute = typename Shape::Compute;
+  const Compute *x;
+  struct Statistics {
+    RowStatistics norm0;
+  };
+  template <class Block> Statistics prepare(const Block &block, int row) const {
+    return {rmsStatistics(block, Shape::depth, 1e-5f, [&](int column) {
+      return toFloat(rowOf(x, row, Shape::depth)[column]);
+    })};
+  }
+  float element(int row, int column, const Statistics &statistics) const {
+    return statistics.norm0.normalize(toFloat(rowOf(x, row, Shape::depth)[column]));
+  }
+};
+
+template <class Kernel, class Shape, int RowsOfTile> void checkLinear(int rows, bool norm) {
+  using W = typename Shape::Weight;
+  using C = typename Shape::Compute;
+  std::vector<W> plain = randomValues<W>(size_t(Shape::columns) * Shape::depth, 1);
+  std::vector<W> padded(size_t(Shape::columns) * weightStride<Shape>, fromFloat<W>(0));
+  for (int o = 0; o < Shape::columns; ++o)
+    for (int k = 0; k < Shape::depth; ++k)
+      padded[size_t(o * weightStride<Shape> + k)] = plain[size_t(o * Shape::depth + k)];
+  Aligned<W> weight(padded);
+  Aligned<C> x(randomValues<C>(size_t(rows) * Shape::depth, 2));
+  for (bool falling : {false, true}) {
+    std::vector<float> y(size_t(rows) * Shape::columns, NAN);
+    std::vector<int> writes(y.size());
+    int blocks = Kernel::columnTiles * ceilDivide(rows, RowsOfTile);
+    std::string error =
+        emulate(blocks, Kernel::threads, Kernel::sharedBytes, falling, [&](char *shared) {
+          StoreAll<Shape> epilogue{y.data(), writes.data()};
+          if constexpr (RowsOfTile <= 4) {
+            if (norm) {
+              Kernel::tile(weight.data(), NormInput<Shape>{x.data()}, epilogue, rows, blockIndex(),
+                           shared, GridGate());
+              return;
+            }
+          }
+          Kernel::tile(weight.data(), DirectRows<Shape>{x.data()}, epilogue, rows, blockIndex(),
+                       shared, GridGate());
+        });
+    ASSERT_EQ(error, "");
+    for (int n = 0; n < rows; ++n) {
+      double squares = 0;
+      for (int k = 0; k < Shape::depth; ++k)
+        squares += std::pow(toFloat(x.data()[n * Shape::depth + k]), 2);
+      double scale = norm ? 1 / std::sqrt(squares / Shape::depth + 1e-5) : 1;
+      for (int o = 0; o < Shape::columns; ++o) {
+        double sum = 0;
+        for (int k = 0; k < Shape::depth; ++k)
+          sum += double(roundTo<C>(toFloat(plain[size_t(o * Shape::depth + k)]))) * scale *
+                 toFloat(x.data()[n * Shape::depth + k]);
+        EXPECT_NEAR(y[size_t(n * Shape::columns + o)], sum,
+                    (norm ? tolerance<C>() : 1e-5) * std::sqrt(double(Shape::depth)))
+            << "row " << n << ", column " << o;
+        EXPECT_EQ(writes[size_t(n * Shape::columns + o)], 1);
+      }
+    }
+  }
+}
+} // namespace
+
+TEST(CudaMatvec, Bf16) {
+  using Shape = TestShape<bf16, bf16, 4500>;
+  checkLinear<Matvec<Shape, 1, 8, 8, 3>, Shape, 1>(1, true);
+}
+TEST(CudaMatvec, F16OddDepthAndSeveralTilesOfRows) {
+  using Shape = TestShape<f16, f16, 173>;
+  checkLinear<Matvec<Shape, 4, 8, 8, 2>, Shape, 4>(7, false);
+}
+TEST(CudaMatvec, F32WithNorm) {
+  using Shape = TestShape<float, float, 1030>;
+  checkLinear<Matvec<Shape, 4, 4, 8, 2>, Shape, 4>(3, true);
+}
+TEST(CudaMatvec, F32WeightsRoundedToBf16) {
+  using Shape = TestShape<float, bf16, 300>;
+  checkLinear<Matvec<Shape, 4, 8, 4, 3>, Shape, 4>(4, false);
+}
+
+TEST(CudaGemm, Bf16LargeTiles) {
+  using Shape = TestShape<bf16, bf16, 200>;
+  checkLinear<Gemm<Shape, GemmSchedule<128, 128, 64, 3, 2, 4, 1>>, Shape, 128>(131, false);
+}
+TEST(CudaGemm, Bf16SmallTilesWithSplitDepth) {
+  using Shape = TestShape<bf16, bf16, 1000>;
+  checkLinear<Gemm<Shape, GemmSchedule<32, 16, 256, 3, 2, 1, 4>>, Shape, 16>(9, false);
+}
+TEST(CudaGemm, F16OddDepth) {
+  using Shape = TestShape<f16, f16, 173>;
+  checkLinear<Gemm<Shape, GemmSchedule<32, 16, 64, 3, 2, 1, 2>>, Shape, 16>(20, false);
+}
+TEST(CudaGemm, F32) {
+  using Shape = TestShape<float, float, 100>;
+  checkLinear<Gemm<Shape, GemmSchedule<128, 64, 32, 3, 8, 1, 1>>, Shape, 64>(70, false);
+}
+TEST(CudaGemm, F32SmallTiles) {
+  using Shape = TestShape<float, float, 172>;
+  checkLinear<Gemm<Shape, GemmSchedule<64, 16, 32, 4, 8, 1, 1>>, Shape, 16>(5, false);
+}
+TEST(CudaGemm, F32WeightsRoundedToF16) {
+  using Shape = TestShape<float, f16, 168>;
+  checkLinear<Gemm<Shape, GemmSchedule<128, 64, 32, 3, 4, 2, 1>>, Shape, 64>(10, false);
+}
+TEST(CudaGemm, F32WeightsRoundedToBf16WithSplitDepth) {
+  using Shape = TestShape<float, bf16, 168>;
+  checkLinear<Gemm<Shape, GemmSchedule<32, 16, 128, 3, 2, 1, 4>>, Shape, 16>(10, false);
+}
+
+//===- Attention
+//--------------------------------------------------------------------------------===//
+
+namespace {
+template <class T, int Heads, int KvHeads, int HeadDim, int Window = 0, bool Alibi = false,
+          int Softcap = 0>
+struct TestAttention {
+  using Query = T;
+  using Result = T;
+  using Cache = CacheLayout<T, KvHeads, HeadDim>;
+  static constexpr int heads = Heads;
+  static constexpr float scale = 0.25f;
+  static constexpr int window = Window;
+  static constexpr float softcap = Softcap;
+  static constexpr bool alibi = Alibi;
+  static float slope(int head) { return 0.1f / float(1 + head); }
+};
+
+/// Three sequences: 37 rows from position 0, one row at 200, 5 rows from position 90.
+struct TestBatch {
+  std::vector<int> tokens, positions, sequenceOf, logitRow, firstRow{0}, pageTable;
+  LlmoptBatch batch{};
+
+  TestBatch() {
+    addRows(37, 0);
+    addRows(1, 200);
+    addRows(5, 90);
+    batch.tokens = int(positions.size());
+    batch.sequences = int(firstRow.size()) - 1;
+    batch.pageTableStride = 16;
+    // Pages in an order of their own.
+    for (int i = 0; i < batch.sequences * 16; ++i)
+      pageTable.push_back((i * 29 + 7) % (batch.sequences * 16));
+    batch.positions = positions.data();
+    batch.sequenceOf = sequenceOf.data();
+    batch.firstRow = firstRow.data();
+    batch.pageTable = pageTable.data();
+  }
+  void addRows(int count, int position) {
+    int sequence = int(firstRow.size()) - 1;
+    for (int i = 0; i < count; ++i) {
+      positions.push_back(position + i);
+      sequenceOf.push_back(sequence);
+    }
+    firstRow.push_back(firstRow.back() + count);
+  }
+};
+
+template <class Config, class Products, int Splits> void checkAttention() {
+  using T = typename Config::Query;
+  using Cache = typename Config::Cache;
+  using Kernel = Attention<Config, Products, Splits>;
+  constexpr int d = Cache::headDim;
+  TestBatch test;
+  const LlmoptBatch &batch = test.batch;
+  std::vector<T> q = randomValues<T>(size_t(batch.tokens) * Config::heads * d, 3);
+  std::vector<T> pages = randomValues<T>(test.pageTable.size() * Cache::pageElements, 4);
+  // Positions that no sequence has reached hold NaN, which must not be read into a result.
+  for (int s = 0; s < batch.sequences; ++s)
+    for (int t = test.positions[size_t(test.firstRow[size_t(s) + 1]) - 1] + 1; t < 256; ++t)
+      for (int h = 0; h < Cache::heads; ++h)
+        for (int i = 0; i < d; ++i) {
+          auto at = size_t(Cache::offset(pageOf(batch, s, t / 16), h, t) + i);
+          pages[at] = pages[at + Cache::keysOfPage] = fromFloat<T>(NAN);
+        }
+  Aligned<T> cache(pages);
+  for (bool falling : {false, true}) {
+    std::vector<T> result(q.size(), fromFloat<T>(NAN));
+    std::vector<float> workspace(size_t(batch.tokens * larger(1, Kernel::workspaceFloatsOfRow)),
+                                 NAN);
+    std::vector<unsigned> arrivals(size_t(batch.tokens * Kernel::tilesOfRows));
+    int blocks = Kernel::tilesOfRows *
+                 (Splits > 0 ? batch.tokens : batch.tokens / Kernel::rowsOfTile + batch.sequences);
+    std::string error =
+        emulate(blocks, Kernel::threads, Kernel::sharedBytes, falling, [&](char *shared) {
+          Kernel::tile(batch, q.data(), cache.data(), result.data(), workspace.data(),
+                       arrivals.data(), blockIndex(), shared, GridGate());
+        });
+    ASSERT_EQ(error, "");
+    for (unsigned count : arrivals)
+      EXPECT_EQ(count, 0u);
+    for (int n = 0; n < batch.tokens; ++n)
+      for (int h = 0; h < Config::heads; ++h) {
+        int p = test.positions[size_t(n)];
+        int kvHead = h / (Config::heads / Cache::heads);
+        const T *query = q.data() + (n * Config::heads + h) * d;
+        double total = 0;
+        std::vector<double> expected(d);
+        for (int t = Config::window ? larger(0, p - Config::window + 1) : 0; t <= p; ++t) {
+          const T *key =
+              cache.data() +
+              Cache::offset(pageOf(batch, test.sequenceOf[size_t(n)], t / 16), kvHead, t);
+          double s = 0;
+          for (int i = 0; i < d; ++i)
+            s += double(toFloat(query[i])) * toFloat(key[i]);
+          if (Config::alibi)
+            s += roundTo<bf16>(Config::slope(h) * roundTo<bf16>(float(t)));
+          s *= Config::scale;
+          if (Config::softcap > 0)
+            s = Config::softcap * std::tanh(s / Config::softcap);
+          total += std::exp(s);
+          for (int i = 0; i < d; ++i)
+            expected[size_t(i)] += std::exp(s) * toFloat(key[Cache::keysOfPage + i]);
+        }
+        for (int i = 0; i < d; ++i)
+          EXPECT_NEAR(toFloat(result[size_t((n * Config::heads + h) * d + i)]),
+                      expected[size_t(i)] / total, tolerance<T>())
+              << "row " << n << ", head " << h << ", element " << i;
+      }
+  }
+}
+} // namespace
+
+TEST(CudaAttention, ExactDecodeInSplits) {
+  using Config = TestAttention<float, 8, 2, 20>;
+  checkAttention<Config, ExactAttention<Config, 4, 32>, 5>();
+}
+TEST(CudaAttention, ExactPrefill) {
+  using Config = TestAttention<float, 4, 4, 16>;
+  checkAttention<Config, ExactAttention<Config, 16, 32>, 0>();
+}
+TEST(CudaAttention, ExactPrefillOfAGroupLargerThanTheTile) {
+  using Config = TestAttention<float, 19, 1, 8, 50, true>;
+  checkAttention<Config, ExactAttention<Config, 16, 32>, 0>();
+}
+TEST(CudaAttention, TensorDecodeInSplits) {
+  using Config = TestAttention<bf16, 8, 2, 64>;
+  checkAttention<Config, TensorAttention<Config, 1, 4, 16>, 3>();
+}
+TEST(CudaAttention, TensorDecodeOfOneSplit) {
+  using Config = TestAttention<f16, 4, 4, 32>;
+  checkAttention<Config, TensorAttention<Config, 1, 4, 32>, 1>();
+}
+TEST(CudaAttention, TensorDecodeOfAGroupLargerThanTheTile) {
+  using Config = TestAttention<bf16, 35, 1, 16>;
+  checkAttention<Config, TensorAttention<Config, 1, 4, 16>, 4>();
+}
+TEST(CudaAttention, TensorPrefillGrouped) {
+  using Config = TestAttention<bf16, 6, 2, 80>;
+  checkAttention<Config, TensorAttention<Config, 4, 1, 64>, 0>();
+}
+TEST(CudaAttention, TensorPrefillOfSmallHeadsWithAlibi) {
+  using Config = TestAttention<f16, 2, 2, 8, 0, true>;
+  checkAttention<Config, TensorAttention<Config, 4, 1, 64>, 0>();
+}
+TEST(CudaAttention, TensorPrefillInAWindow) {
+  using Config = TestAttention<f16, 2, 1, 16, 20>;
+  checkAttention<Config, TensorAttention<Config, 4, 1, 64>, 0>();
+}
+TEST(CudaAttention, TensorDecodeInAWindowWithSoftCap) {
+  using Config = TestAttention<f16, 2, 1, 16, 100, false, 2>;
+  checkAttention<Config, TensorAttention<Config, 1, 4, 16>, 2>();
+}
