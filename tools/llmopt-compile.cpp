@@ -55,7 +55,8 @@ int main(int argc, char **argv) {
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, CompileOptions::Emit>{{"artifact", CompileOptions::Emit::Artifact},
                                                       {"source", CompileOptions::Emit::Source},
-                                                      {"mlir", CompileOptions::Emit::Mlir}}));
+                                                      {"mlir", CompileOptions::Emit::Mlir}}))
+      ->option_text("TEXT:{artifact,source,mlir}=artifact");
   app.add_flag("--no-fuse", noFuse, "A kernel for each op: shows what fusion gains");
   app.add_option("--pass-pipeline", options.passPipeline,
                  "Passes to run instead of the default ones, as llmopt-opt spells them");
