@@ -1,13 +1,12 @@
-//===- llmopt-tokenize.cpp - Text to token ids and back
-//-------------------------------------------===//
+//===- llmopt-tokenize.cpp - Text to token ids and back ---------------------------------------===//
 
 #include "runtime/tokenizer/Tokenizer.h"
+#include "support/Files.h"
 #include "support/Json.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/ranges.h>
 
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <sstream>
@@ -39,31 +38,38 @@ static Result<std::vector<int32_t>> parseIds(const std::string &line) {
   return ids;
 }
 
+static Result<std::string> readInput(const std::string &file) {
+  if (!file.empty())
+    return readFile(file);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
 /// Prints the result for each line of the input, or for the whole of it.
-static Status run(const Options &options, std::istream &input) {
+static Status run(const Options &options) {
   LLMOPT_ASSIGN(auto tokenizer, loadTokenizer(options.tokenizer));
+  LLMOPT_ASSIGN(std::string input, readInput(options.file));
   Json results = Json::array();
   auto convert = [&](const std::string &text) -> Status {
     if (options.decode) {
       LLMOPT_ASSIGN(auto ids, parseIds(text));
       LLMOPT_ASSIGN(std::string decoded, tokenizer->decode(ids, options.special));
-      options.json ? results.push_back(decoded) : void(std::cout << decoded << '\n');
+      options.json ? results.push_back(decoded) : fmt::print("{}\n", decoded);
       return success();
     }
     LLMOPT_ASSIGN(auto ids, tokenizer->encode(text, options.special));
-    options.json ? results.push_back(ids)
-                 : void(std::cout << fmt::format("{}\n", fmt::join(ids, " ")));
+    options.json ? results.push_back(ids) : fmt::print("{}\n", fmt::join(ids, " "));
     return success();
   };
+  std::istringstream lines(input);
   if (options.whole)
-    LLMOPT_TRY(convert({std::istreambuf_iterator<char>(input), {}}));
+    LLMOPT_TRY(convert(input));
   else
-    for (std::string line; std::getline(input, line);)
+    for (std::string line; std::getline(lines, line);)
       LLMOPT_TRY(convert(line));
   if (options.json)
-    std::cout << results.dump() << '\n';
-  std::cout.flush();
-  return std::cout ? success() : Status(makeError("cannot write to standard output"));
+    fmt::print("{}\n", results.dump());
+  return std::fflush(stdout) == 0 ? success()
+                                  : Status(makeError("cannot write to standard output"));
 }
 
 int main(int argc, char **argv) {
@@ -84,18 +90,9 @@ int main(int argc, char **argv) {
              "  echo '403 407 261' | llmopt-tokenize models/tiny-llama --decode");
   CLI11_PARSE(app, argc, argv);
 
-  std::ifstream file;
-  if (!options.file.empty()) {
-    file.open(options.file, std::ios::binary);
-    if (!file) {
-      std::cerr << "llmopt-tokenize: cannot open " << options.file << '\n';
-      return 1;
-    }
-  }
-  Status status = run(options, options.file.empty() ? std::cin : file);
-  if (!status) {
-    std::cout.flush();
-    std::cerr << "llmopt-tokenize: " << status.error().message() << '\n';
-  }
+  Status status = run(options);
+  std::fflush(stdout);
+  if (!status)
+    fmt::print(stderr, "llmopt-tokenize: {}\n", status.error().message());
   return status ? 0 : 1;
 }

@@ -1,5 +1,4 @@
-//===- AddedTokens.h - Tokens that are recognized before anything else
-//----------------------------===//
+//===- AddedTokens.h - Tokens that are recognized before anything else ------------------------===//
 //
 // Control tokens and user-defined tokens are cut out of the text wherever they stand; only what is
 // between them goes through the model. At each position the longest one counts.

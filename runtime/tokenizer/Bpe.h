@@ -1,5 +1,4 @@
-//===- Bpe.h - Byte-pair encoding
-//-----------------------------------------------------------------===//
+//===- Bpe.h - Byte-pair encoding -------------------------------------------------------------===//
 //
 // A piece begins as one symbol per character; the best pair of neighbours is merged until no pair
 // is known. The two kinds differ in what makes a pair known and good: a list of merges in order of

@@ -1,5 +1,4 @@
-//===- Decoder.h - From tokens back to bytes
-//------------------------------------------------------===//
+//===- Decoder.h - From tokens back to bytes --------------------------------------------------===//
 //
 // The `decoder` of a tokenizer.json, and those of SentencePiece and GGUF vocabularies. A token's
 // bytes depend on the tokens before it only through DecodeState, so that text can be decoded while

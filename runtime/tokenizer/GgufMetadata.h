@@ -1,5 +1,4 @@
-//===- GgufMetadata.h - The key-value header of a GGUF file
-//---------------------------------------===//
+//===- GgufMetadata.h - The key-value header of a GGUF file -----------------------------------===//
 //
 // GGUF versions 2 and 3, little-endian: magic "GGUF", u32 version, u64 tensors, u64 keys; then the
 // keys (string, u32 type, value), then the tensor infos. A string is a u64 length and its bytes, an

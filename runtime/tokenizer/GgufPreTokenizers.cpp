@@ -1,5 +1,4 @@
-//===- GgufPreTokenizers.cpp
-//----------------------------------------------------------------------===//
+//===- GgufPreTokenizers.cpp ------------------------------------------------------------------===//
 //
 // A byte-level GGUF vocabulary has no pre-tokenizer of its own, only the name of one. The table
 // below gives for each name the expressions that the model's own tokenizer.json splits by; each

@@ -1,5 +1,4 @@
-//===- GgufPreTokenizers.h - The splitting rules that GGUF files name
-//-----------------------------===//
+//===- GgufPreTokenizers.h - The splitting rules that GGUF files name -------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_GGUFPRETOKENIZERS_H
 #define LLMOPT_RUNTIME_TOKENIZER_GGUFPRETOKENIZERS_H

@@ -1,5 +1,4 @@
-//===- GgufTokenizer.h - The vocabulary of a GGUF file
-//--------------------------------------------===//
+//===- GgufTokenizer.h - The vocabulary of a GGUF file ----------------------------------------===//
 //
 // Vocabularies of the models `llama` (SentencePiece: scored merges, byte fallback) and `gpt2`
 // (byte-level BPE with a named pre-tokenizer).

@@ -1,5 +1,4 @@
-//===- Model.h - From a piece of text to ids
-//------------------------------------------------------===//
+//===- Model.h - From a piece of text to ids --------------------------------------------------===//
 //
 // The last step of encoding: a Model takes one piece (normalized and pre-tokenized, valid UTF-8)
 // and appends its ids. Implementations: BpeModel (merges by rank), ScoredBpeModel (merges by the

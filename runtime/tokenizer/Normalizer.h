@@ -1,5 +1,4 @@
-//===- Normalizer.h - Text to the text that is tokenized
-//------------------------------------------===//
+//===- Normalizer.h - Text to the text that is tokenized --------------------------------------===//
 //
 // The `normalizer` of a tokenizer.json: Unicode forms, lower case, replacements, prefixes. It works
 // on each stretch of text between added tokens.

@@ -1,5 +1,4 @@
-//===- Pipeline.h - The one shape of all tokenizers
-//-----------------------------------------------===//
+//===- Pipeline.h - The one shape of all tokenizers -------------------------------------------===//
 //
 //   text ── added tokens ── normalizer ── added tokens ── pre-tokenizer ── model ── frame ──▶ ids
 //           (in raw text)                 (in normal text)                          (BOS, EOS)

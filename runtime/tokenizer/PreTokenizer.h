@@ -1,5 +1,4 @@
-//===- PreTokenizer.h - Text to the pieces that are tokenized by themselves
-//-----------------------===//
+//===- PreTokenizer.h - Text to the pieces that are tokenized by themselves -------------------===//
 //
 // The `pre_tokenizer` of a tokenizer.json, and the splitting rules that GGUF files name. Each step
 // cuts every piece further, or rewrites it.

@@ -112,22 +112,35 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   return regex;
 }
 
+namespace {
+/// What every match needs, made once in a thread: texts are cut into very many pieces.
+struct Workspace {
+  std::unique_ptr<pcre2_match_context, void (*)(pcre2_match_context *)> context{
+      pcre2_match_context_create(nullptr), pcre2_match_context_free};
+  std::unique_ptr<pcre2_jit_stack, void (*)(pcre2_jit_stack *)> stack{
+      pcre2_jit_stack_create(jitStackStart, jitStackLimit, nullptr), pcre2_jit_stack_free};
+  // One pair: the whole match; groups are of no interest.
+  std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data *)> match{
+      pcre2_match_data_create(1, nullptr), pcre2_match_data_free};
+
+  Workspace() {
+    if (!context)
+      return;
+    pcre2_set_match_limit(context.get(), matchLimit);
+    pcre2_set_heap_limit(context.get(), heapLimitKilobytes);
+    if (stack)
+      pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  }
+};
+} // namespace
+
 Status Regex::forEachMatch(std::string_view text,
                            const std::function<void(size_t, size_t)> &found) const {
+  thread_local Workspace workspace;
   const auto *compiled = static_cast<const pcre2_code *>(code.get());
-  std::unique_ptr<pcre2_match_context, void (*)(pcre2_match_context *)> context(
-      pcre2_match_context_create(nullptr), pcre2_match_context_free);
-  std::unique_ptr<pcre2_jit_stack, void (*)(pcre2_jit_stack *)> stack(
-      pcre2_jit_stack_create(jitStackStart, jitStackLimit, nullptr), pcre2_jit_stack_free);
-  std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data *)> match(
-      pcre2_match_data_create_from_pattern(compiled, nullptr), pcre2_match_data_free);
+  const auto &[context, stack, match] = workspace;
   if (!context || !match)
     return makeError("out of memory while splitting text");
-  pcre2_set_match_limit(context.get(), matchLimit);
-  pcre2_set_heap_limit(context.get(), heapLimitKilobytes);
-  if (stack)
-    pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
-
   auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   size_t position = 0;
   size_t lastEnd = std::string_view::npos;

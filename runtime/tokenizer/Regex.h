@@ -1,5 +1,4 @@
-//===- Regex.h - The regular expressions of tokenizers
-//--------------------------------------------===//
+//===- Regex.h - The regular expressions of tokenizers ----------------------------------------===//
 //
 // tokenizer.json and GGUF pre-tokenizers speak Oniguruma's (Ruby's) dialect with Unicode classes.
 // PCRE2 does the matching; the few constructs that it reads differently are rewritten first, or

@@ -1,5 +1,4 @@
-//===- SentencePiece.h - tokenizer.model
-//----------------------------------------------------------===//
+//===- SentencePiece.h - tokenizer.model ------------------------------------------------------===//
 //
 // The SentencePiece library does the normalization and the segmentation. What Hugging Face puts
 // around it is added here: with a tokenizer_config.json, control tokens in a text are recognized

@@ -1,5 +1,4 @@
-//===- SentencePieceCheck.cpp
-//---------------------------------------------------------------------===//
+//===- SentencePieceCheck.cpp -----------------------------------------------------------------===//
 //
 // ModelProto: normalizer_spec is field 3 and denormalizer_spec field 5, both NormalizerSpec, whose
 // field 2 is precompiled_charsmap: u32 size of the trie in bytes, the trie, and the replacements,

@@ -1,5 +1,4 @@
-//===- SentencePieceCheck.h - What the SentencePiece library takes on trust
-//-----------------------===//
+//===- SentencePieceCheck.h - What the SentencePiece library takes on trust -------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_SENTENCEPIECECHECK_H
 #define LLMOPT_RUNTIME_TOKENIZER_SENTENCEPIECECHECK_H

@@ -1,5 +1,4 @@
-//===- Tokenizer.h - Text to token ids and back
-//---------------------------------------------------===//
+//===- Tokenizer.h - Text to token ids and back -----------------------------------------------===//
 //
 // A tokenizer comes from the files beside a checkpoint (tokenizer.json, or tokenizer.model of
 // SentencePiece), from an artifact, which holds the same files, or from the metadata of a GGUF

@@ -1,5 +1,4 @@
-//===- TokenizerConfig.h - What stands beside tokenizer.json and tokenizer.model
-//------------------===//
+//===- TokenizerConfig.h - What stands beside tokenizer.json and tokenizer.model --------------===//
 //
 // tokenizer_config.json, special_tokens_map.json, added_tokens.json and generation_config.json,
 // each of which may be missing.

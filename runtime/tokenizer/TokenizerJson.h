@@ -1,5 +1,4 @@
-//===- TokenizerJson.h - Hugging Face tokenizer.json
-//----------------------------------------------===//
+//===- TokenizerJson.h - Hugging Face tokenizer.json ------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_TOKENIZERJSON_H
 #define LLMOPT_RUNTIME_TOKENIZER_TOKENIZERJSON_H

@@ -1,5 +1,4 @@
-//===- Unicode.h - UTF-8 and the character classes that tokenizers ask for
-//------------------------===//
+//===- Unicode.h - UTF-8 and the character classes that tokenizers ask for --------------------===//
 //
 // Text inside the tokenizer is always valid UTF-8: repairUtf8 stands at the entrance, and character
 // loops behind it need no error case.

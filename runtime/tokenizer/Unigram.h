@@ -1,5 +1,4 @@
-//===- Unigram.h - The most probable segmentation
-//-------------------------------------------------===//
+//===- Unigram.h - The most probable segmentation ---------------------------------------------===//
 //
 // SentencePiece's unigram model as tokenizer.json holds it: each token has a log probability, and a
 // piece is cut into the tokens with the greatest sum (Kudo 2018, "Subword Regularization", section

@@ -1,5 +1,4 @@
-//===- Vocabulary.h - Tokens by id, by text and by prefix
-//-----------------------------------------===//
+//===- Vocabulary.h - Tokens by id, by text and by prefix -------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_VOCABULARY_H
 #define LLMOPT_RUNTIME_TOKENIZER_VOCABULARY_H

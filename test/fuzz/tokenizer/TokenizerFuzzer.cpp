@@ -1,5 +1,4 @@
-//===- TokenizerFuzzer.cpp - Any bytes as a tokenizer
-//---------------------------------------------===//
+//===- TokenizerFuzzer.cpp - Any bytes as a tokenizer -----------------------------------------===//
 //
 // The bytes are a GGUF file if they begin with its magic, a tokenizer.json if with a brace, and a
 // tokenizer.model otherwise. What loads must encode and decode without a fault, and stream to the

@@ -1,5 +1,4 @@
-//===- BadFilesTest.cpp - Files that are broken or lie
-//--------------------------------------------===//
+//===- BadFilesTest.cpp - Files that are broken or lie ----------------------------------------===//
 
 #include "Goldens.h"
 

@@ -1,5 +1,4 @@
-//===- Goldens.h - test/goldens/tokenizers
-//--------------------------------------------------------===//
+//===- Goldens.h - test/goldens/tokenizers ----------------------------------------------------===//
 //
 // Tiny tokenizers of every kind with what the reference libraries make of hard texts; written by
 // scripts/goldens/tokenizer_goldens.py, which says what expected.json holds.

@@ -1,5 +1,4 @@
-//===- SharedVectorsTest.cpp
-//----------------------------------------------------------------------===//
+//===- SharedVectorsTest.cpp ------------------------------------------------------------------===//
 //
 // Vocabularies of published models, and trained checkpoints, beside the repository.
 //
