@@ -103,6 +103,9 @@ private:
       }
     if (!any)
       return op->emitOpError() << "does not use the kernel's linear";
+    for (Value operand : op->getOperands())
+      if (!isInside(operand) && operand.getDefiningOp())
+        return op->emitOpError() << "reads a row of the prologue; an epilogue treats columns";
     return success();
   }
 
@@ -198,6 +201,9 @@ FailureOr<KernelAnatomy> analyzeKernel(KernelOp kernel) {
       return op.emitOpError() << "follows an attention in its kernel";
     } else if (anatomy.linear) {
       epilogue.push_back(&op);
+    } else if (auto gather = dyn_cast<GatherRowsOp>(&op);
+               gather && gather.getInput().getDefiningOp()) {
+      return gather.emitOpError() << "gathers rows that its kernel makes; they have no buffer";
     } else if (isa<CastOp>(op) && isWeight(kernel, op.getOperand(0))) {
       if (!isWeightCast(&op))
         return op.emitOpError() << "casts a weight for something other than a linear";

@@ -126,27 +126,40 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
         joins = joins && fromGroup(append.getKeys()) && fromGroup(append.getValues());
       if (auto rope = dyn_cast<RopeOp>(op))
         joins = joins && fromGroup(rope.getInput()) && !fromGroup(rope.getTable());
+      // The columns of a linear are treated in slices only if nothing needs all of them.
       if (isa<SliceOp>(op))
-        joins = joins && op->getOperand(0) == linear.getResult();
-      if (joins && mixesColumns(op, *group, linear))
+        joins = joins && op->getOperand(0) == linear.getResult() && isOnlySliced(linear);
+      if (joins && combinesTooMuch(op, *group, linear))
         joins = false;
       if (joins)
         addTo(group, op);
     }
   }
 
-  /// Whether adding `op` would combine more than two slices, or the linear whole and in slices.
-  bool mixesColumns(Operation *op, const Group &group, LinearOp linear) {
-    bool whole = false, sliced = false;
-    for (Operation *user : linear.getResult().getUsers())
-      if (user == op || group.ops.contains(user) || isa<SliceOp>(user))
-        (isa<SliceOp>(user) ? sliced : whole) = true;
-    if (whole && sliced)
-      return true;
-    llvm::SetVector<Value> streams;
-    if (!isa<CacheAppendOp>(op))
-      collectStreams(op, group, linear, streams);
-    return streams.size() > 2;
+  static bool isOnlySliced(LinearOp linear) {
+    return llvm::all_of(linear.getResult().getUsers(),
+                        [](Operation *user) { return isa<SliceOp>(user); });
+  }
+
+  /// Whether with `op` in the group more than two slices would belong together, also by way of the
+  /// group's other ops.
+  bool combinesTooMuch(Operation *op, const Group &group, LinearOp linear) {
+    if (isa<CacheAppendOp>(op))
+      return false;
+    llvm::SetVector<Value> together;
+    collectStreams(op, group, linear, together);
+    for (size_t known = 0; known != together.size();) {
+      known = together.size();
+      for (Operation *member : group.ops) {
+        if (member == linear || isa<SliceOp, CacheAppendOp>(member))
+          continue;
+        llvm::SetVector<Value> streams;
+        collectStreams(member, group, linear, streams);
+        if (llvm::any_of(streams, [&](Value stream) { return together.contains(stream); }))
+          together.insert(streams.begin(), streams.end());
+      }
+    }
+    return together.size() > 2;
   }
 
   void collectStreams(Operation *op, const Group &group, LinearOp linear,
@@ -164,7 +177,12 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
 
   void gatherPrologue(LinearOp linear) {
     Group *group = groupOf[linear];
-    // A weight is cast while it is read, fused or not: it is no row of the batch.
+    // A weight is cast while it is read, by each linear for itself, fused or not: it is no row of
+    // the batch.
+    if (auto shared = linear.getWeight().getDefiningOp<CastOp>(); shared && !shared->hasOneUse()) {
+      auto own = cast<CastOp>(OpBuilder(linear).clone(*shared));
+      linear.getWeightMutable().assign(own.getResult());
+    }
     SmallVector<Value> worklist = {linear.getWeight()};
     if (enabled)
       worklist.push_back(linear.getInput());
@@ -176,10 +194,15 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
       bool ownUse = llvm::all_of(producer->getUsers(), [&](Operation *user) {
         return group->ops.contains(user) && groupOf[user] == group;
       });
-      if (!ownUse)
+      // The epilogue treats columns of the result and cannot read a row of the prologue.
+      bool inEpilogue = llvm::any_of(
+          producer->getUsers(), [&](Operation *user) { return linear->isBeforeInBlock(user); });
+      if (!ownUse || inEpilogue)
         continue;
       addTo(group, producer);
-      worklist.append(producer->operand_begin(), producer->operand_end());
+      // Rows are gathered from a buffer: what makes them has another number of rows.
+      if (!isa<GatherRowsOp>(producer))
+        worklist.append(producer->operand_begin(), producer->operand_end());
     }
   }
 
@@ -288,7 +311,8 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
     return llvm::join(words, "_");
   }
 
-  /// Values inside a kernel are float32; only casts round, and an attention, whose result leaves it.
+  /// Values inside a kernel are float32; only casts round, and an attention, whose result leaves
+  /// it.
   static void widen(Operation *op) {
     if (isa<CastOp, AttentionOp>(op))
       return;

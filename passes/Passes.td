@@ -61,7 +61,7 @@ def FuseKernels : Pass<"llm-fuse-kernels", "::mlir::ModuleOp"> {
       and, after it, what follows from its columns (slices, rope, activation, products, residual sums,
       cache append, casts);
     - each attention alone;
-    - what is left, row by row: embeddings with their sum, norms with several users, rotary tables.
+    - what is left, row by row: embeddings, the last with their sum, norms with several users, rotary tables.
 
     Inside a kernel values are float32 and are rounded where they leave it, and where they enter a
     product: with 16-bit types a fused kernel rounds less often than the graph did.

@@ -8,6 +8,22 @@ using namespace mlir;
 
 namespace llmopt {
 
+/// Whether a function has the arguments and results of a step; see Dialect.td.
+static bool isStep(func::FuncOp function) {
+  if (function.isExternal() || !function.getBody().hasOneBlock() ||
+      function.getNumArguments() != 5 || function.getNumResults() != 2)
+    return false;
+  auto isIndices = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getRank() == 1 && tensor.getElementType().isInteger(32);
+  };
+  auto logits = dyn_cast<RankedTensorType>(function.getResultTypes()[0]);
+  ArrayRef<Type> arguments = function.getArgumentTypes();
+  return llvm::all_of(arguments.take_front(3), isIndices) && isa<BatchType>(arguments[3]) &&
+         isa<CacheType>(arguments[4]) && logits && logits.getRank() == 2 &&
+         function.getResultTypes()[1] == arguments[4];
+}
+
 FailureOr<func::FuncOp> requirePhase(ModuleOp module, StringRef phase) {
   auto actual = module->getAttrOfType<StringAttr>(LLMDialect::phaseAttrName);
   if (!actual || actual.getValue() != phase) {
@@ -16,10 +32,9 @@ FailureOr<func::FuncOp> requirePhase(ModuleOp module, StringRef phase) {
     return failure();
   }
   auto step = module.lookupSymbol<func::FuncOp>(LLMDialect::stepFunctionName);
-  if (!step || step.isExternal() || !step.getBody().hasOneBlock() || step.getNumArguments() != 5 ||
-      step.getNumResults() != 2) {
+  if (!step || !isStep(step)) {
     module.emitError() << "the module has no function @" << LLMDialect::stepFunctionName
-                       << " of five arguments and two results";
+                       << " of (tokens, positions, rows, batch, cache) -> (logits, cache)";
     return failure();
   }
   return step;

@@ -48,6 +48,11 @@ class PlanMemoryPass : public impl::PlanMemoryBase<PlanMemoryPass> {
     if (failed(step))
       return signalPassFailure();
     Block &body = step->getBody().front();
+    for (auto kernel : body.getOps<KernelOp>())
+      if (!kernel->getAttrOfType<DictionaryAttr>(scheduleAttrName)) {
+        kernel.emitOpError() << "has no schedule";
+        return signalPassFailure();
+      }
     std::vector<Buffer> buffers = collect(body);
     place(buffers);
 

@@ -38,6 +38,7 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
       module.emitError() << "unknown target '" << target << "'; known: cpu, cuda";
       return signalPassFailure();
     }
+    layouts.clear();
     for (auto kernel : step->getBody().front().getOps<KernelOp>())
       if (failed(schedule(kernel)))
         return signalPassFailure();

@@ -102,8 +102,8 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
     if (!space || !offset || !bytes || !arena)
       return kernel.emitError() << "placement must give space, offset and row_bytes in an arena";
     auto limit = arena.getAs<IntegerAttr>((space.getValue() + "_row_bytes").str());
-    if (!limit || offset.getInt() < 0 || bytes.getInt() <= 0 ||
-        offset.getInt() + bytes.getInt() > limit.getInt())
+    if (!limit || offset.getInt() < 0 || bytes.getInt() <= 0 || bytes.getInt() > limit.getInt() ||
+        offset.getInt() > limit.getInt() - bytes.getInt())
       return kernel.emitError() << "is placed outside the arena";
     all.push_back({kernel, space.getValue(), offset.getInt(), bytes.getInt(), begin, end});
     return success();

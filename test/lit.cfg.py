@@ -13,7 +13,7 @@ import lit.formats
 config.name = "llmopt"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["goldens", "unit", "fuzz"]
+config.excludes = ["goldens", "unit", "fuzz", "Inputs"]
 config.test_source_root = os.path.join(config.llmopt_source, "test")
 config.test_exec_root = os.path.join(config.llmopt_build, "test", "lit")
 

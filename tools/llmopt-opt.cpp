@@ -1,4 +1,5 @@
-//===- llmopt-opt.cpp - Run passes on IR --------------------------------------------------------===//
+//===- llmopt-opt.cpp - Run passes on IR
+//--------------------------------------------------------===//
 
 #include "ir/Dialect.h"
 #include "passes/Passes.h"
@@ -37,13 +38,14 @@ int main(int argc, char **argv) {
       registerAndParseCLIOptions(argc, argv, "llmopt pass driver\n", registry);
 
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
-  std::shared_ptr<const llmopt::VerifySemanticsReport> report;
+  // With --split-input-file there is a pass manager, and a report, for each part.
+  std::vector<std::shared_ptr<const llmopt::VerifySemanticsReport>> reports;
   MlirOptMainConfig verifying = config;
   verifying.setPassPipelineSetupFn([&](PassManager &manager) {
     if (failed(config.setupPassPipeline(manager)))
       return failure();
     if (verifySemantics)
-      report = llmopt::verifyPassSemantics(manager);
+      reports.push_back(llmopt::verifyPassSemantics(manager));
     return success();
   });
 
@@ -55,7 +57,7 @@ int main(int argc, char **argv) {
     return 1;
   }
   if (failed(MlirOptMain(output->os(), std::move(input), registry, verifying)) ||
-      (report && report->failed()))
+      llvm::any_of(reports, [](const auto &report) { return report->failed(); }))
     return 1;
   output->keep();
 }
