@@ -9,6 +9,7 @@ AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> added,
                                      const std::vector<std::string> &texts)
     : tokens(std::move(added)) {
   std::vector<std::pair<std::string, int32_t>> entries;
+  entries.reserve(tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i)
     entries.emplace_back(texts[i], static_cast<int32_t>(i));
   index = PrefixIndex(std::move(entries));

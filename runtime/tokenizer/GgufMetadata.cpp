@@ -1,5 +1,6 @@
 #include "runtime/tokenizer/GgufMetadata.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace llmopt {
@@ -282,7 +283,8 @@ Result<std::vector<T>> GgufMetadata::numbers(const std::string &key, uint32_t fi
     return makeError("{}: {} is not {}", what, key, kind);
   std::vector<T> numbers(array->bytes.size() / sizeof(T));
   if (!numbers.empty())
-    std::memcpy(numbers.data(), array->bytes.data(), numbers.size() * sizeof(T));
+    std::copy_n(array->bytes.begin(), numbers.size() * sizeof(T),
+                reinterpret_cast<char *>(numbers.data()));
   return numbers;
 }
 

@@ -38,6 +38,7 @@ private:
 
 static Vocabulary vocabularyOf(const Processor &processor) {
   std::vector<std::string> texts;
+  texts.reserve(static_cast<size_t>(processor.GetPieceSize()));
   for (int id = 0; id < processor.GetPieceSize(); ++id)
     texts.push_back(processor.IdToPiece(id));
   return Vocabulary(std::move(texts));

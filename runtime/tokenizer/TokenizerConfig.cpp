@@ -83,7 +83,8 @@ static Status readAddedTokensDecoder(const Json &json, const std::string &what,
     return success();
   LLMOPT_ASSIGN(const Json *entries, jsonObject(json, "added_tokens_decoder", what));
   for (const auto &[key, value] : entries->items()) {
-    LLMOPT_ASSIGN(AddedToken token, parseAddedToken(value, what + ": added token " + key));
+    LLMOPT_ASSIGN(AddedToken token,
+                  parseAddedToken(value, fmt::format("{}: added token {}", what, key)));
     auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token.id);
     if (error != std::errc() || end != key.data() + key.size() || token.id < 0)
       return makeError("{}: added_tokens_decoder has the key \"{}\", which is no id", what, key);
