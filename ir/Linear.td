@@ -15,7 +15,7 @@ def LLM_LinearOp : LLM_ShapedOp<"linear"> {
 
     ```mlir
     %y = llm.linear %x, %w : (tensor<?x2048xbf16>, tensor<5632x2048xbf16>) -> tensor<?x5632xbf16>
-    %z = llm.linear %x, %w bias %b
+    %z = llm.linear %u, %v bias %b
         : (tensor<?x2048xf32>, tensor<5632x2048xf32>, tensor<5632xf32>) -> tensor<?x5632xf32>
     ```
   }];

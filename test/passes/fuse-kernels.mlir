@@ -1,6 +1,6 @@
 // RUN: llmopt-opt %s --split-input-file --llm-fuse-kernels --llm-verify-phase --verify-pass-semantics | FileCheck %s
 
-// A layer in seven kernels, and the rotary table.
+// A layer in five kernels.
 
 // CHECK-LABEL: llm.phase = "kernels"
 // CHECK: %[[T:.*]] = llm.kernel "rope_table"(
