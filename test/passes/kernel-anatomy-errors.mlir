@@ -633,3 +633,53 @@ module attributes {llm.phase = "kernels"} {
     return %l, %c1 : tensor<?x8xf32>, !cache
   }
 }
+
+// -----
+
+// Slices of different widths, one as the table of the other.
+
+!cache = !llm.cache<layers = 1, heads = 1, head_dim = 8, page = 16, type = f32>
+module attributes {llm.phase = "kernels"} {
+  llm.weight @e : tensor<24x8xf32> {
+    %0 = llm.load "e" : tensor<24x8xf32>
+    llm.yield %0 : tensor<24x8xf32>
+  }
+  llm.weight @w : tensor<8x8xf32> {
+    %0 = llm.load "w" : tensor<8x8xf32>
+    llm.yield %0 : tensor<8x8xf32>
+  }
+  llm.weight @v : tensor<16x8xf32> {
+    %0 = llm.load "v" : tensor<16x8xf32>
+    llm.yield %0 : tensor<16x8xf32>
+  }
+  llm.weight @u : tensor<24x8xf32> {
+    %0 = llm.load "u" : tensor<24x8xf32>
+    llm.yield %0 : tensor<24x8xf32>
+  }
+  func.func @step(%tokens: tensor<?xi32>, %positions: tensor<?xi32>, %rows: tensor<?xi32>, %batch: !llm.batch, %cache: !cache) -> (tensor<?x16xf32>, !cache) {
+    %e = llm.get_weight @e : tensor<24x8xf32>
+    %w = llm.get_weight @w : tensor<8x8xf32>
+    %v = llm.get_weight @v : tensor<16x8xf32>
+    %u = llm.get_weight @u : tensor<24x8xf32>
+    %x = llm.kernel "embed"(%tokens, %e) : (tensor<?xi32>, tensor<24x8xf32>) -> tensor<?x8xf32> {
+    ^bb0(%a0: tensor<?xi32>, %a1: tensor<24x8xf32>):
+      %0 = llm.embed %a0, %a1 : (tensor<?xi32>, tensor<24x8xf32>) -> tensor<?x8xf32>
+      llm.yield %0 : tensor<?x8xf32>
+    }
+    // expected-error @+1 {{'llm.kernel' op combines slices of different widths}}
+    %y = llm.kernel "linear"(%x, %u) : (tensor<?x8xf32>, tensor<24x8xf32>) -> tensor<?x16xf32> {
+    ^bb0(%a0: tensor<?x8xf32>, %a1: tensor<24x8xf32>):
+      %0 = llm.linear %a0, %a1 : (tensor<?x8xf32>, tensor<24x8xf32>) -> tensor<?x24xf32>
+      %1 = llm.slice %0 [0, 16] : (tensor<?x24xf32>) -> tensor<?x16xf32>
+      %2 = llm.slice %0 [16, 8] : (tensor<?x24xf32>) -> tensor<?x8xf32>
+      %3 = llm.rope half %1, %2 {head_dim = 8 : i64} : (tensor<?x16xf32>, tensor<?x8xf32>) -> tensor<?x16xf32>
+      llm.yield %3 : tensor<?x16xf32>
+    }
+    %l = llm.kernel "gather_rows"(%y, %rows) : (tensor<?x16xf32>, tensor<?xi32>) -> tensor<?x16xf32> {
+    ^bb0(%a0: tensor<?x16xf32>, %a1: tensor<?xi32>):
+      %0 = llm.gather_rows %a0, %a1 : (tensor<?x16xf32>, tensor<?xi32>) -> tensor<?x16xf32>
+      llm.yield %0 : tensor<?x16xf32>
+    }
+    return %l, %cache : tensor<?x16xf32>, !cache
+  }
+}
