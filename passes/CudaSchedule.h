@@ -1,5 +1,4 @@
-//===- CudaSchedule.h - Tiles for the CUDA kernels
-//----------------------------------------------===//
+//===- CudaSchedule.h - Tiles for the CUDA kernels --------------------------------------------===//
 
 #ifndef LLMOPT_PASSES_CUDASCHEDULE_H
 #define LLMOPT_PASSES_CUDASCHEDULE_H

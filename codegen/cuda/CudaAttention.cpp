@@ -1,5 +1,4 @@
-//===- CudaAttention.cpp - Attention: how rows and keys are cut into tiles
-//----------------------===//
+//===- CudaAttention.cpp - Attention: how rows and keys are cut into tiles --------------------===//
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cuda/CudaWriter.h"

@@ -1,5 +1,4 @@
-//===- CudaEmitter.h - model.cu: the kernels of a step as CUDA
-//----------------------------------===//
+//===- CudaEmitter.h - model.cu: the kernels of a step as CUDA --------------------------------===//
 //
 // A kernel of the plan becomes instances of templates of codegen/cuda/kernels: its shape as a
 // struct of constants, its pointwise parts as functors, and one `__global__` function for each
@@ -21,7 +20,7 @@
 //
 // rows is N or M by the launch's `space`.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_CUDA_CUDAEMITTER_H
 #define LLMOPT_CODEGEN_CUDA_CUDAEMITTER_H

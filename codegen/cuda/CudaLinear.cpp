@@ -1,5 +1,4 @@
-//===- CudaLinear.cpp - Linears: segments of units, epilogues, functions by row count
-//-----------===//
+//===- CudaLinear.cpp - Linears: segments of units, epilogues, functions by row count ---------===//
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cuda/CudaWriter.h"
@@ -79,8 +78,7 @@ private:
     return llmopt::success();
   }
 
-  //===- Segments
-  //-------------------------------------------------------------------------------===//
+  //===- Segments -----------------------------------------------------------------------------===//
 
   Status collectSegments() {
     for (const KernelSegment &segment : planned.anatomy.segments) {
@@ -158,8 +156,7 @@ private:
     out.close("};");
   }
 
-  //===- Prologue
-  //-------------------------------------------------------------------------------===//
+  //===- Prologue -----------------------------------------------------------------------------===//
 
   Status emitPrologue() {
     if (isDirect()) {
@@ -186,8 +183,7 @@ private:
                       : "Input{arguments}";
   }
 
-  //===- Epilogue
-  //-------------------------------------------------------------------------------===//
+  //===- Epilogue -----------------------------------------------------------------------------===//
 
   /// Expressions of a segment's values: one, or of a rotated pair two.
   llvm::DenseMap<Value, SmallVector<std::string, 2>> values;
@@ -307,8 +303,7 @@ private:
     }
   }
 
-  //===- Functions
-  //------------------------------------------------------------------------------===//
+  //===- Functions ----------------------------------------------------------------------------===//
 
   int64_t columnTiles(int64_t columns) {
     int64_t tiles = 0;

@@ -1,5 +1,4 @@
-//===- CudaPointers.cpp - Names of a kernel's arguments in the emitted code
-//---------------------===//
+//===- CudaPointers.cpp - Names of a kernel's arguments in the emitted code -------------------===//
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cuda/CudaWriter.h"

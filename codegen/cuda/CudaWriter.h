@@ -1,5 +1,4 @@
-//===- CudaWriter.h - What the parts of the CUDA emitter share
-//----------------------------------===//
+//===- CudaWriter.h - What the parts of the CUDA emitter share --------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_CUDA_CUDAWRITER_H
 #define LLMOPT_CODEGEN_CUDA_CUDAWRITER_H

@@ -1,5 +1,4 @@
-//===- attention.cuh - Paged causal attention: tiles of queries, splits of the cache
-//------------===//
+//===- attention.cuh - Paged causal attention: tiles of queries, splits of the cache ----------===//
 //
 // A Config, a struct of constants, describes one attention:
 //
@@ -30,7 +29,7 @@
 // What computes a tile's scores is a policy, Products: attention_exact.cuh (float32 on the FMA
 // units, any type) or attention_tensor.cuh (bf16 and f16 on the tensor cores).
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_ATTENTION_CUH
 #define LLMOPT_CUDA_ATTENTION_CUH

@@ -1,11 +1,10 @@
-//===- attention_exact.cuh - Attention scores in float32, for any type
-//--------------------------===//
+//===- attention_exact.cuh - Attention scores in float32, for any type ------------------------===//
 //
 // Products policy of attention.cuh: queries, keys and values widened to float32 in shared memory,
 // dot products and weighted sums on the FMA units. A step has `Step` keys; a thread makes some
 // scores, then some elements of the output.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_ATTENTION_EXACT_CUH
 #define LLMOPT_CUDA_ATTENTION_EXACT_CUH

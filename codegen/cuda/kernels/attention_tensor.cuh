@@ -1,5 +1,4 @@
-//===- attention_tensor.cuh - Attention scores on the tensor cores
-//------------------------------===//
+//===- attention_tensor.cuh - Attention scores on the tensor cores ----------------------------===//
 //
 // Products policy of attention.cuh for a cache of bf16 or f16 and a head size that is a multiple of
 // 8. A warp has 16 slots, whose scores are the rows of q * transpose(k) and, rounded to the cache's
@@ -7,7 +6,7 @@
 // group take their own keys of each step (decode: one query tile, all warps on different keys;
 // prefill: all warps on the same keys). Keys and values come by asynchronous copies, a step ahead.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_ATTENTION_TENSOR_CUH
 #define LLMOPT_CUDA_ATTENTION_TENSOR_CUH

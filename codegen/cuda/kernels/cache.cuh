@@ -1,10 +1,9 @@
-//===- cache.cuh - The layout of the key-value cache
-//--------------------------------------------===//
+//===- cache.cuh - The layout of the key-value cache ------------------------------------------===//
 //
 // A layer's cache is an array of pages. A page holds 16 tokens: keys [heads][16][headDim], then
 // values [heads][16][headDim].
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_CACHE_CUH
 #define LLMOPT_CUDA_CACHE_CUH

@@ -1,5 +1,4 @@
-//===- gemm.cuh - Linears of many rows: tiles of a matrix product
-//-------------------------------===//
+//===- gemm.cuh - Linears of many rows: tiles of a matrix product -----------------------------===//
 //
 // A block makes a tile of `Columns` outputs of `Rows` rows. K goes by in steps of `Depth`, through
 // a ring of `Stages` asynchronous copies of both operands in shared memory. Weights are the left
@@ -8,7 +7,7 @@
 // added in order at the end. Float products take the cores' FMA units (FloatProduct) instead of
 // the tensor cores (TensorProduct).
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_GEMM_CUH
 #define LLMOPT_CUDA_GEMM_CUH
@@ -31,9 +30,9 @@ struct GemmSchedule {
 /// Products on the tensor cores: 16 outputs x 8 rows x 16 of K at a time.
 template <class Weight, class Compute, class Schedule> struct TensorProduct {
   static constexpr bool mixed = !same<Weight, Compute>;
-  /// Padding of a row in shared memory, so that the lanes of a load meet different banks.
-  static constexpr int weightPadding = mixed ? 8 : 8; ///< elements of Weight: 32 or 16 bytes
-  static constexpr int xPadding = 8;                  ///< elements of Compute
+  /// Elements after a row in shared memory, so that the lanes of a load meet different banks: 16
+  /// bytes for the 16-bit rows of loadMatrices, 32 for pairs of floats.
+  static constexpr int weightPadding = 8, xPadding = 8;
   static constexpr int tilesM = Schedule::columns / Schedule::warpColumns / 16;
   static constexpr int tilesN = Schedule::rows / Schedule::warpRows / 8;
   static constexpr int ownDepth = Schedule::depth / Schedule::warpDepths;

@@ -1,12 +1,11 @@
-//===- intrinsics.cuh - The machine, behind thin wrappers
-//---------------------------------------===//
+//===- intrinsics.cuh - The machine, behind thin wrappers -------------------------------------===//
 //
 // Every instruction that C++ cannot say is here and only here: thread indices, barriers, shuffles,
 // asynchronous copies, matrix products, conversions. The other headers are plain C++, so a compiler
 // for another machine needs another body of these few functions: without __CUDACC__ they are taken
 // from emulated.h, which whoever compiles the kernels for a CPU provides.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_INTRINSICS_CUH
 #define LLMOPT_CUDA_INTRINSICS_CUH
@@ -18,8 +17,7 @@
 
 namespace llmopt::cuda {
 
-//===- Threads
-//----------------------------------------------------------------------------------===//
+//===- Threads --------------------------------------------------------------------------------===//
 
 LLMOPT_DEVICE int threadIndex() { return threadIdx.x; }
 LLMOPT_DEVICE int blockIndex() { return blockIdx.x; }
@@ -30,8 +28,7 @@ LLMOPT_DEVICE float shuffleXor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 
-//===- Between blocks
-//---------------------------------------------------------------------------===//
+//===- Between blocks -------------------------------------------------------------------------===//
 
 /// What this thread wrote before is seen by other blocks before what it writes after.
 LLMOPT_DEVICE void fenceDevice() { __threadfence(); }
@@ -52,8 +49,7 @@ LLMOPT_DEVICE void waitForProducers() {
 #endif
 }
 
-//===- Asynchronous copies
-//----------------------------------------------------------------------===//
+//===- Asynchronous copies --------------------------------------------------------------------===//
 
 LLMOPT_DEVICE unsigned sharedAddress(const void *p) {
   return static_cast<unsigned>(__cvta_generic_to_shared(p));
@@ -90,8 +86,7 @@ template <int Pending> LLMOPT_DEVICE void waitCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
-//===- Matrix products
-//--------------------------------------------------------------------------===//
+//===- Matrix products ------------------------------------------------------------------------===//
 
 /// Loads four 8 x 8 matrices of 16-bit elements. Lane i gives the address of row i % 8 of matrix
 /// i / 8, 16 bytes, 16-byte aligned; it gets of each matrix row i / 4, columns 2 (i % 4) and next.
@@ -109,8 +104,7 @@ LLMOPT_DEVICE void loadMatricesTransposed(unsigned (&to)[4], const void *shared)
                : "memory");
 }
 
-//===- Conversions, to nearest even
-//-------------------------------------------------------------===//
+//===- Conversions, to nearest even -----------------------------------------------------------===//
 
 LLMOPT_DEVICE float bitsToFloat(unsigned bits) { return __uint_as_float(bits); }
 LLMOPT_DEVICE float halfToFloat(unsigned short bits) {

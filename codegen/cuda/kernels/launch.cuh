@@ -1,5 +1,4 @@
-//===- launch.cuh - How tile functions are launched
-//---------------------------------------------===//
+//===- launch.cuh - How tile functions are launched -------------------------------------------===//
 //
 // A kernel is a tile function `tile(..., int index, char *shared, const Gate &gate)`: one tile of
 // its output, by one block. It does not know who calls it. The caller tells through the gate when
@@ -8,7 +7,7 @@
 // activations, the batch's arrays, the cache, its outputs (whose memory others may still be
 // reading).
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_LAUNCH_CUH
 #define LLMOPT_CUDA_LAUNCH_CUH

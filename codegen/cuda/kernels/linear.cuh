@@ -1,5 +1,4 @@
-//===- linear.cuh - What all kernels for y = x * transpose(w) share
-//-----------------------------===//
+//===- linear.cuh - What all kernels for y = x * transpose(w) share ---------------------------===//
 //
 //   y[n, o] = sum over k of x[n, k] * w[o, k]
 //
@@ -27,7 +26,7 @@
 // with the sums of the unit's first and second column (b is 0 without one), once for each (segment,
 // row, unit). Neighbouring threads have neighbouring units of a row.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_LINEAR_CUH
 #define LLMOPT_CUDA_LINEAR_CUH

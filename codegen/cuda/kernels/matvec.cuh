@@ -1,5 +1,4 @@
-//===- matvec.cuh - Linears of few rows: a stream of weights
-//------------------------------------===//
+//===- matvec.cuh - Linears of few rows: a stream of weights ----------------------------------===//
 //
 // With a handful of rows the time is that of reading the weights once. A block makes `Columns`
 // outputs of up to `Rows` rows. Its warps split K: in slices of 512 bytes of each weight row, warp
@@ -7,7 +6,7 @@
 // `Stages` asynchronous copies in shared memory, which it alone fills and empties, so that the main
 // loop has no barrier. Sums are added over lanes, then over warps, in a fixed order.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_MATVEC_CUH
 #define LLMOPT_CUDA_MATVEC_CUH

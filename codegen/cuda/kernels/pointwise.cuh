@@ -1,9 +1,8 @@
-//===- pointwise.cuh - Functions of one element or one pair
-//-------------------------------------===//
+//===- pointwise.cuh - Functions of one element or one pair -----------------------------------===//
 //
 // What generated prologues and epilogues call. Everything in float32.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_POINTWISE_CUH
 #define LLMOPT_CUDA_POINTWISE_CUH

@@ -1,5 +1,4 @@
-//===- rows.cuh - Row by row: embeddings, norms, tables, and what makes a linear's input
-//--------===//
+//===- rows.cuh - Row by row: embeddings, norms, tables, and what makes a linear's input ------===//
 //
 // A row function is what codegen makes of the ops that treat each row by itself. A block works on a
 // row together; an element of the row is an expression of its column, and of the statistics of the
@@ -12,7 +11,7 @@
 //     template <class Block> void make(const Block &block, int row) const;      // of a row kernel
 //   };
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_ROWS_CUH
 #define LLMOPT_CUDA_ROWS_CUH

@@ -1,11 +1,10 @@
-//===- types.cuh - Storage types of the CUDA kernels and small helpers
-//--------------------------===//
+//===- types.cuh - Storage types of the CUDA kernels and small helpers ------------------------===//
 //
 // float, bf16 (upper half of a float32) and f16 (IEEE binary16). All arithmetic is float32; storing
 // rounds to nearest even. No header of the CUDA toolkit is needed: NVRTC alone compiles the
 // kernels.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_TYPES_CUH
 #define LLMOPT_CUDA_TYPES_CUH

@@ -1,10 +1,10 @@
-//===- Nvrtc.h - CUDA source to machine code, at run time ---------------------------------------===//
+//===- Nvrtc.h - CUDA source to machine code, at run time -------------------------------------===//
 //
 // NVIDIA's run-time compiler, opened with dlopen: nothing is linked and no GPU is needed. Kernels
 // need no header of the toolkit, so the library alone (of the toolkit, or of the Python wheel
 // nvidia-cuda-nvrtc) is enough.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_DEVICES_CUDA_NVRTC_H
 #define LLMOPT_RUNTIME_DEVICES_CUDA_NVRTC_H

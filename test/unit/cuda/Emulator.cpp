@@ -1,5 +1,4 @@
-//===- Emulator.cpp - A block's threads as fibers
-//-----------------------------------------------===//
+//===- Emulator.cpp - A block's threads as fibers ---------------------------------------------===//
 
 #include "test/unit/cuda/emulated.h"
 

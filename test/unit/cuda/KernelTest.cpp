@@ -1,10 +1,9 @@
-//===- KernelTest.cpp - The kernel templates, run on a CPU
-//--------------------------------------===//
+//===- KernelTest.cpp - The kernel templates, run on a CPU ------------------------------------===//
 //
 // Instances as the emitter writes them, held against plain loops in double. Blocks run in both
 // orders.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "codegen/cuda/kernels/attention_exact.cuh"
 #include "codegen/cuda/kernels/attention_tensor.cuh"
@@ -196,8 +195,7 @@ TEST(CudaGemm, F32WeightsRoundedToBf16WithSplitDepth) {
   checkLinear<Gemm<Shape, GemmSchedule<32, 16, 128, 3, 2, 1, 4>>, Shape, 16>(10, false);
 }
 
-//===- Attention
-//--------------------------------------------------------------------------------===//
+//===- Attention ------------------------------------------------------------------------------===//
 
 namespace {
 template <class T, int Heads, int KvHeads, int HeadDim, int Window = 0, bool Alibi = false,

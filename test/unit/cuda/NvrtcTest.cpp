@@ -1,5 +1,4 @@
-//===- NvrtcTest.cpp - The run-time compiler by itself
-//------------------------------------------===//
+//===- NvrtcTest.cpp - The run-time compiler by itself ----------------------------------------===//
 
 #include "test/unit/cuda/NvrtcTest.h"
 

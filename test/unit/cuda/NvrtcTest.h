@@ -1,5 +1,4 @@
-//===- NvrtcTest.h - NVRTC for tests
-//------------------------------------------------------------===//
+//===- NvrtcTest.h - NVRTC for tests ----------------------------------------------------------===//
 
 #ifndef LLMOPT_TEST_UNIT_CUDA_NVRTCTEST_H
 #define LLMOPT_TEST_UNIT_CUDA_NVRTCTEST_H

@@ -1,10 +1,9 @@
-//===- SourceTest.cpp - Every emitted source compiles, for every architecture
-//-------------------===//
+//===- SourceTest.cpp - Every emitted source compiles, for every architecture -----------------===//
 //
 // All published configurations and precisions, through the whole compiler, with NVRTC. No GPU is
 // needed.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "codegen/EmbeddedFile.h"
 #include "test/unit/cuda/NvrtcTest.h"

@@ -1,12 +1,11 @@
-//===- emulated.h - The functions of intrinsics.cuh on a CPU
-//------------------------------------===//
+//===- emulated.h - The functions of intrinsics.cuh on a CPU ----------------------------------===//
 //
 // Blocks run one after the other, the threads of a block as fibers that meet at barriers. What
 // hardware may do late happens as late as it may: an asynchronous copy is made when its group is
 // waited for. Shared memory begins as NaNs. Errors (divergence at a barrier, misaligned copies) end
 // the run with a message.
 //
-//===--------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_TEST_UNIT_CUDA_EMULATED_H
 #define LLMOPT_TEST_UNIT_CUDA_EMULATED_H
