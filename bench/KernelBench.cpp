@@ -164,26 +164,32 @@ double readBandwidth(Team &team, const char *buffer) {
   return double(bufferBytes) / seconds;
 }
 
-/// Products of the inner loop alone, with all operands in the first cache. Operations per second.
+/// Products alone, as many independent sums as a register tile has, with no loads between.
+/// Operations per second.
 template <class Operand> double arithmeticPeak(Team &team) {
-  constexpr int64_t steps = 32, times = 20000;
-  Array<Operand> weights = randomArray<Operand>(2 * steps * 32), x = randomArray<Operand>(12 * 64);
+  constexpr int64_t times = 1000000;
+  constexpr int count = tileRows * tilePanels;
+  using Product = Step<Operand, Operand>;
+  Array<Operand> operands = randomArray<Operand>(2 * lanes);
   double time = medianSeconds(5, [&] {
     return team.seconds([&](const LlmoptTeam &member) {
-      using Product = Step<Operand, Operand>;
-      float *sums = static_cast<float *>(member.scratch);
-      const Operand *panels[tilePanels];
-      for (int p = 0; p < tilePanels; ++p)
-        panels[p] = weights.get() + p * steps * 32;
-      for (int64_t i = 0; i < times; ++i)
-        multiplyTile<Operand, tileRows, tilePanels, 0>(panels, lanes * Product::depth, x.get(), 64,
-                                                       steps, 1, sums, tilePanels * lanes, i == 0,
-                                                       nullptr, 0);
+      auto w = Product::weights(operands.get());
+      auto x = Product::input(operands.get());
+      Vec sum[count];
+#pragma GCC unroll 32
+      for (int i = 0; i < count; ++i)
+        sum[i] = broadcast(float(i));
+      for (int64_t t = 0; t < times; ++t) {
+#pragma GCC unroll 32
+        for (int i = 0; i < count; ++i)
+          sum[i] = Product::accumulate(w, x, sum[i]);
+      }
+#pragma GCC unroll 32
+      for (int i = 0; i < count; ++i)
+        store(static_cast<float *>(member.scratch) + i * lanes, sum[i]);
     });
   });
-  double products = double(steps * times * tileRows * tilePanels * lanes) *
-                    double(Step<Operand, Operand>::depth) * team.threads;
-  return 2 * products / time;
+  return 2.0 * double(times * count * lanes * Product::depth * team.threads) / time;
 }
 
 //===--------------------------------------------------------------------------------------------===//
