@@ -37,7 +37,7 @@ static Status checkFiles(const std::string &path, const Manifest &manifest, int 
   std::vector<Chunk> chunks;
   uint64_t total = 0;
   for (const auto &[name, record] : manifest.files) {
-    LLMOPT_ASSIGN(MappedFile file, MappedFile::open(path + "/" + name));
+    LLMOPT_ASSIGN(MappedFile file, MappedFile::open(fmt::format("{}/{}", path, name)));
     if (file.size() != record.bytes)
       return makeError("{} has {} bytes, the manifest says {}", file.path(), file.size(),
                        record.bytes);

@@ -58,6 +58,7 @@ void Scheduler::scheduleDecodes(ScheduledStep &step) {
     if (!group.holdsPages() || !decodes(group))
       continue;
     std::vector<ScheduledRun> runs;
+    runs.reserve(group.sequences.size());
     for (size_t i = 0; i < group.sequences.size(); ++i)
       runs.push_back({id, static_cast<int64_t>(i), group.sequences[i].cache.length, 1});
     if (!reserve(id, step, runs, /*mayPreempt=*/true))

@@ -21,10 +21,9 @@ Result<LargeMemory> LargeMemory::allocate(uint64_t bytes, const std::string &wha
   memory.mapping = address;
   memory.mappingBytes = bytes + slack;
   memory.size = bytes;
-  uint64_t position = reinterpret_cast<uint64_t>(address);
+  memory.begin = static_cast<uint8_t *>(address);
   if (slack)
-    position = (position + largePage - 1) / largePage * largePage;
-  memory.begin = reinterpret_cast<uint8_t *>(position);
+    memory.begin += (largePage - reinterpret_cast<uint64_t>(address) % largePage) % largePage;
   // Advice only: where there are no large pages, small ones serve.
   if (slack)
     ::madvise(memory.begin, bytes, MADV_HUGEPAGE);
