@@ -15,9 +15,8 @@ Prints the prompt and its continuation as it is made, and then
   Time for inference: 1.18 sec total, 42.47 tokens/sec
   Memory used: 14.50 GB
 
-The time is that of the prompt and the new tokens, without loading. With --json there is one object
-on standard output instead: text and token_ids (the new ones; a stop token is among the ids, not in
-the text), rates, and the peak memory.
+The time does not include loading. With --json there is one object on standard output instead: text
+and token_ids (the new ones; a stop token is among the ids, not in the text), rates, peak memory.
 
 Examples:
   llmopt-run model.llmopt --prompt "Once upon a time"
@@ -27,7 +26,6 @@ Examples:
   llmopt-run model.llmopt --prompt-tokens 1,15043 --max-new-tokens 0 --dump-logits out.safetensors
 )";
 
-namespace {
 struct Options {
   std::string artifact;
   std::string promptFile;
@@ -35,7 +33,6 @@ struct Options {
   int threads = 0;
   bool json = false;
 };
-} // namespace
 
 static Status run(Options &options) {
   if (!options.promptFile.empty()) {
@@ -57,10 +54,7 @@ static Status run(Options &options) {
   if (options.json)
     fmt::print("{}\n", result.toJson().dump());
   else
-    fmt::print("\n\nTime for inference: {:.2f} sec total, {:.2f} tokens/sec\n"
-               "Memory used: {:.2f} GB\n",
-               result.totalSeconds, result.tokens.size() / result.totalSeconds,
-               peakMemoryBytes() / 1e9);
+    fmt::print("\n\n{}", result.summary());
   return success();
 }
 
@@ -75,26 +69,23 @@ int main(int argc, char **argv) {
   prompt->add_option("--prompt-file", options.promptFile, "A file with the text");
   prompt->add_option("--prompt-tokens", generate.promptTokens, "Token ids: 1,2,3")->delimiter(',');
   prompt->require_option(1);
-  app.add_option("--max-new-tokens", generate.maxNewTokens, "New tokens at most")
-      ->capture_default_str();
+  app.add_option("--max-new-tokens", generate.maxNewTokens, "At most")->capture_default_str();
   auto *temperature =
       app.add_option("--temperature", generate.sampling.temperature,
                      "Divides the logits; 0 takes the most probable token each time")
           ->capture_default_str();
   app.add_option("--top-k", generate.sampling.topK, "Only the K most probable tokens; 0: all");
-  app.add_option("--top-p", generate.sampling.topP,
-                 "Only the most probable tokens that together have this share")
+  app.add_option("--top-p", generate.sampling.topP, "Only the most probable with this share")
       ->capture_default_str();
   app.add_option("--seed", generate.sampling.seed, "Of the random choices")->capture_default_str();
   app.add_option("--num-beams", generate.beams,
-                 "Beam search (Hugging Face's, length penalty 1); it does not sample, so the "
-                 "temperature is 0 then")
+                 "Beam search as Hugging Face's; it does not sample: the temperature is 0")
       ->capture_default_str();
   app.add_option("--stop", generate.stopTexts, "Ends before this text; may be given several times")
       ->allow_extra_args(false);
-  app.add_option("--dump-logits", generate.dumpLogits,
-                 "Writes the float32 logits [T, V] of the prompt as tensor 'logits' of a "
-                 "safetensors file");
+  app.add_option(
+      "--dump-logits", generate.dumpLogits,
+      "Writes the prompt's float32 logits [T, V], tensor 'logits' of a safetensors file");
   app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
   app.add_flag("--json", options.json, "One JSON object on standard output");
   CLI11_PARSE(app, argc, argv);

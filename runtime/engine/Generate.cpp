@@ -135,6 +135,12 @@ Result<GenerateResult> generate(Model model, const GenerateOptions &options,
   return result;
 }
 
+std::string GenerateResult::summary() const {
+  return fmt::format("Time for inference: {:.2f} sec total, {:.2f} tokens/sec\n"
+                     "Memory used: {:.2f} GB\n",
+                     totalSeconds, tokens.size() / totalSeconds, peakMemoryBytes() / 1e9);
+}
+
 OrderedJson GenerateResult::toJson() const {
   OrderedJson json;
   json["text"] = text;

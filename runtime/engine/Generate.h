@@ -35,6 +35,8 @@ struct GenerateResult {
   double decodeTokensPerSecond = 0; ///< after the first token; 0 if there was one step only
 
   OrderedJson toJson() const;
+  /// The two lines that people compare by, on time and memory.
+  std::string summary() const;
 };
 
 /// Continues one prompt. `show` gets the prompt's text and then the new text piece by piece; where
