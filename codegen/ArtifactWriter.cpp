@@ -4,9 +4,7 @@
 #include "codegen/PlanEmitter.h"
 #include "codegen/cpu/CpuEmitter.h"
 #include "codegen/cpu/HostCompiler.h"
-#if __has_include("codegen/cuda/CudaEmitter.h")
 #include "codegen/cuda/CudaEmitter.h"
-#endif
 #include "ir/weights/Materializer.h"
 #include "runtime/artifact/Artifact.h"
 #include "support/Files.h"
@@ -25,10 +23,8 @@ namespace fs = std::filesystem;
 static Result<std::string> emitPlanned(PlannedModule &planned, const ArtifactOptions &options) {
   if (options.target == "cpu")
     return emitCpuSource(planned);
-#if __has_include("codegen/cuda/CudaEmitter.h")
   if (options.target == "cuda")
     return emitCudaSource(planned, options.arch);
-#endif
   return makeError("unknown target '{}'; known: cpu, cuda", options.target);
 }
 

@@ -25,8 +25,11 @@ public:
   LinearKernel(SourceWriter &out, PlannedKernel &planned)
       : out(out), planned(planned), names(planned), linear(planned.anatomy.linear) {}
 
+  // The unnamed namespace keeps Config and what is instantiated with it inside model.so: symbols of
+  // static members are unique in a process otherwise, and a second model would read the first
+  // one's.
   Status emit() {
-    out.open("namespace {}_parts", planned.name);
+    out.open("namespace {{ namespace {}_parts", planned.name);
     out.line();
     emitConfig();
     out.line();
@@ -34,7 +37,7 @@ public:
     out.line();
     LLMOPT_TRY(emitEpilogue());
     out.line();
-    out.close("} // namespace");
+    out.close("}} // namespace");
     out.line();
     LLMOPT_TRY(emitFunction());
     return llmopt::success();
@@ -307,7 +310,7 @@ public:
     if (cache.getPage() != cpu::pageTokens)
       return makeError("kernel '{}': the CPU's pages have {} tokens, the cache's {}", planned.name,
                        cpu::pageTokens, cache.getPage());
-    out.open("namespace {}_parts", planned.name);
+    out.open("namespace {{ namespace {}_parts", planned.name);
     out.open("struct Config");
     out.line("using Type = {};", cppType(tensorType(op.getQuery()).getElementType()));
     emitCacheConfig(out, cache);
@@ -322,7 +325,7 @@ public:
     out.close("};");
     if (op.getSlopes())
       out.line("constexpr float slopes[] = {};", floatList(*op.getSlopes()));
-    out.close("} // namespace");
+    out.close("}} // namespace");
     out.line();
     out.open("extern \"C\" void {}(const LlmoptBatch *batch, const LlmoptTeam *team, void *const "
              "*args)",
@@ -352,15 +355,22 @@ public:
       : out(out), planned(planned), names(planned) {}
 
   Status emit() {
-    out.open("extern \"C\" void {}(const LlmoptBatch *batch, const LlmoptTeam *team, void *const "
-             "*args)",
-             planned.name);
+    bool appends = false;
     for (Operation *op : planned.anatomy.rowOps)
       if (auto append = dyn_cast<CacheAppendOp>(op)) {
+        appends = true;
+        out.open("namespace {{ namespace {}_parts", planned.name);
         out.open("struct CacheConfig");
         emitCacheConfig(out, append.getCache().getType());
         out.close("};");
+        out.close("}} // namespace");
+        out.line();
       }
+    out.open("extern \"C\" void {}(const LlmoptBatch *batch, const LlmoptTeam *team, void *const "
+             "*args)",
+             planned.name);
+    if (appends)
+      out.line("using namespace {}_parts;", planned.name);
     names.declare(out);
     out.line("int64_t rows = batch->{};", planned.rows == Rows::Token ? "tokens" : "logitRows");
     out.line("int64_t end = rows * (team->thread + 1) / team->threads;");
