@@ -85,13 +85,16 @@ static Status printPasses(PassManager &manager, const CompileOptions &options) {
   return llmopt::success();
 }
 
-/// The checkpoint's tokenizer files; a model of random weights may have none.
-static std::vector<std::string> tokenizerPaths(const std::string &checkpoint) {
+/// The checkpoint's tokenizer files; a model of random weights may have none. They are loaded once,
+/// so that a broken one is found here and not when the artifact runs.
+static Result<std::vector<std::string>> tokenizerPaths(const std::string &checkpoint) {
   std::vector<std::string> paths;
   std::error_code code;
   if (std::filesystem::is_directory(checkpoint, code))
     for (const std::string &name : tokenizerFiles(checkpoint))
       paths.push_back((std::filesystem::path(checkpoint) / name).string());
+  if (!paths.empty())
+    LLMOPT_TRY(loadTokenizer(checkpoint));
   return paths;
 }
 
@@ -118,7 +121,7 @@ static Status emit(ImportedModel &model, const CompileOptions &options, int thre
   artifact.precision = options.precision;
   artifact.parameters = model.parameters;
   artifact.randomWeights = options.randomWeights;
-  artifact.copies = tokenizerPaths(options.checkpoint);
+  LLMOPT_ASSIGN(artifact.copies, tokenizerPaths(options.checkpoint));
   artifact.threads = threads;
   artifact.quiet = options.quiet;
   if (options.emit == CompileOptions::Emit::Source) {

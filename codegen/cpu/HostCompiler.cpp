@@ -55,8 +55,11 @@ Result<HostTarget> resolveHostTarget(const std::string &cpu) {
   target.cpu = cpu;
   LLMOPT_ASSIGN(target.compiler, findCompiler());
   auto macros = run({target.compiler, "-march=" + cpu, "-dM", "-E", "-x", "c++", "/dev/null"}, "/");
-  if (!macros)
-    return macros.error().within(fmt::format("--cpu {}", cpu));
+  if (!macros) {
+    // The compiler goes on to list every CPU it knows.
+    llvm::StringRef message = macros.error().message();
+    return makeError("--cpu {}: {}", cpu, message.split('\n').first.str());
+  }
   // A macro of the compiler, and the flag of /proc/cpuinfo for the same feature.
   static constexpr std::pair<const char *, const char *> features[] = {
       {"__SSE4_2__", "sse4_2"},
