@@ -11,3 +11,4 @@ open(path, "wb").write(content)
 EOF
   llmopt-run "$2" --prompt hi && echo "$file: not found"
 done
+exit 0
