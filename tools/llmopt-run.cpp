@@ -69,7 +69,8 @@ int main(int argc, char **argv) {
   prompt->add_option("--prompt-file", options.promptFile, "A file with the text");
   prompt->add_option("--prompt-tokens", generate.promptTokens, "Token ids: 1,2,3")->delimiter(',');
   prompt->require_option(1);
-  app.add_option("--max-new-tokens", generate.maxNewTokens, "At most")->capture_default_str();
+  app.add_option("--max-new-tokens", generate.maxNewTokens, "New tokens at most")
+      ->capture_default_str();
   auto *temperature =
       app.add_option("--temperature", generate.sampling.temperature,
                      "Divides the logits; 0 takes the most probable token each time")

@@ -55,10 +55,16 @@ Result<std::unique_ptr<Tokenizer>> loadTokenizer(const std::string &path) {
 std::vector<std::string> tokenizerFiles(const std::string &directory) {
   std::vector<std::string> names;
   std::error_code code;
+  auto has = [&](const char *name) {
+    return fs::is_regular_file(fs::path(directory) / name, code);
+  };
+  // The others only say more about a tokenizer.
+  if (!has("tokenizer.json") && !has("tokenizer.model"))
+    return names;
   for (const char *name :
        {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
         "added_tokens.json", "generation_config.json"})
-    if (fs::is_regular_file(fs::path(directory) / name, code))
+    if (has(name))
       names.push_back(name);
   return names;
 }
