@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(
-  g++ cmake ninja-build ccache python3 ca-certificates
+  g++ cmake pkg-config ninja-build ccache python3 ca-certificates
   llvm-19-dev libmlir-19-dev mlir-19-tools llvm-19-tools   # IR, tablegen, FileCheck, lit
   clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 # fuzzers, lint
   libfmt-dev nlohmann-json3-dev libcli11-dev libxxhash-dev
