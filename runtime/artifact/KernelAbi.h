@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define LLMOPT_KERNEL_ABI 1
+#define LLMOPT_KERNEL_ABI 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +32,16 @@ typedef struct LlmoptBatch {
   const int32_t *firstRow;   /* [S + 1] first row of each sequence; firstRow[S] == N */
   const int32_t *pageTable;  /* [S, pageTableStride] physical page of each logical page */
 } LlmoptBatch;
+
+/* How the next token is chosen from a row of logits, by a device that does so itself; the meaning
+ * is that of runtime/engine/Sampler.h. */
+typedef struct LlmoptSampling {
+  float temperature; /* 0: the most probable token */
+  int32_t topK;      /* 0: no limit */
+  float topP;        /* 1: no limit */
+  uint64_t seed;
+  uint64_t stream;
+} LlmoptSampling;
 
 /* The threads that run a launch together (single program, multiple data): each calls the kernel
  * with its own `thread`. Every thread reaches every barrier. The runtime puts a barrier between
