@@ -12,6 +12,9 @@ inline mlir::RankedTensorType tensorType(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType());
 }
 
+/// The columns of a value of rank 2, whose rows are tokens or sequences.
+inline int64_t columnsOf(mlir::Value value) { return tensorType(value).getDimSize(1); }
+
 /// Fails with "expects <role> of rank <rank>, got <type>".
 mlir::LogicalResult expectRank(std::optional<mlir::Location> location, mlir::Value value,
                                const char *role, int64_t rank);

@@ -13,8 +13,6 @@ using namespace mlir;
 
 namespace llmopt {
 
-static int64_t columnsOf(Value value) { return tensorType(value).getDimSize(1); }
-
 //===----------------------------------------------------------------------------------------------===//
 // Linear kernels
 //===----------------------------------------------------------------------------------------------===//

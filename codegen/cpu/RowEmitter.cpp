@@ -11,8 +11,6 @@ using namespace mlir;
 
 namespace llmopt {
 
-static int64_t columnsOf(Value value) { return tensorType(value).getDimSize(1); }
-
 static std::string elementOf(Value value) { return cppType(tensorType(value).getElementType()); }
 
 EmittedRow RowEmitter::rowOf(Value value) {

@@ -12,8 +12,6 @@ using namespace mlir;
 
 namespace llmopt {
 
-static int64_t columnsOf(Value value) { return tensorType(value).getDimSize(1); }
-
 Value withoutFinalCast(Value value) {
   auto cast = value.getDefiningOp<CastOp>();
   return cast ? cast.getInput() : value;

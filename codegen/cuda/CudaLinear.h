@@ -1,0 +1,56 @@
+//===- CudaLinear.h - What the parts of a linear kernel share ---------------------------------===//
+//
+// A linear kernel is emitted as a shape and an input (CudaLinearShape.cpp), an epilogue
+// (CudaLinearEpilogue.cpp) and a function for each variant of its schedule (CudaLinear.cpp).
+//
+//===----------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_CODEGEN_CUDA_CUDALINEAR_H
+#define LLMOPT_CODEGEN_CUDA_CUDALINEAR_H
+
+#include "codegen/cuda/CudaWriter.h"
+
+namespace llmopt {
+
+/// A segment as kernels/linear.cuh sees it, and how its epilogue finds the columns of a unit.
+struct UnitSegment {
+  const KernelSegment *segment = nullptr;
+  RopeOp rope; ///< if the unit is a pair that it rotates
+  int64_t units = 0, streams = 1, first[2] = {0, 0};
+  int64_t group = 0, groupStride = 0, step = 1;
+  /// What the first column of a unit is, in the segment: groups of `group` units, `groupStride`
+  /// columns apart, from `offset` on.
+  int64_t offset = 0;
+
+  /// The distance of the columns of a pair.
+  int64_t distance() const { return first[1] - first[0]; }
+};
+
+/// A linear kernel: its weight checked, its segments cut into units.
+struct CudaLinear {
+  explicit CudaLinear(const PlannedKernel &planned);
+
+  const PlannedKernel &planned;
+  CudaPointers pointers;
+  std::vector<UnitSegment> segments;
+  mlir::Value input, bias; ///< of the linear; the bias is null if there is none
+  mlir::Value weight;      ///< as stored: what the linear multiplies may be a cast of it
+  std::string computeType, weightType; ///< "float", "f16" or "bf16"
+  int64_t computeBytes, weightBytes;   ///< of an element
+  int64_t depth;                       ///< columns of the input
+  bool isDirect;                       ///< the input lies in memory: the kernel has no prologue
+};
+
+/// Takes a kernel apart; fails on what kernels/linear.cuh cannot express.
+Result<CudaLinear> readLinear(const PlannedKernel &planned);
+
+/// Emit the structs Shape and Input: what is multiplied.
+void emitLinearShape(SourceWriter &out, const CudaLinear &linear);
+Status emitLinearInput(SourceWriter &out, const CudaLinear &linear);
+
+/// Emits the struct Epilogue: what becomes of the sums.
+void emitLinearEpilogue(SourceWriter &out, const CudaLinear &linear);
+
+} // namespace llmopt
+
+#endif // LLMOPT_CODEGEN_CUDA_CUDALINEAR_H
