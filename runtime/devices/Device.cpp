@@ -19,6 +19,16 @@ static const Target targets[] = {
     {"cpu", openCpuDevice},
 };
 
+static Error cannotSample() {
+  return makeError("this device does not choose tokens; its logits are for the host");
+}
+
+Status Device::runSampled(const LlmoptBatch &, const LlmoptSampling *) { return cannotSample(); }
+
+Status Device::runNext(const LlmoptBatch &) { return cannotSample(); }
+
+Result<const int32_t *> Device::takeTokens() { return cannotSample(); }
+
 Result<std::unique_ptr<Device>> openDevice(std::shared_ptr<const Artifact> artifact,
                                            const DeviceOptions &options) {
   std::vector<std::string> names;

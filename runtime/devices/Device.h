@@ -4,6 +4,10 @@
 // steps. All that crosses this interface is in host memory: the batch in, the logits out. Which
 // sequence owns which page is not its concern (KvCache), nor is what to run next (Scheduler).
 //
+// A device that chooses tokens itself (samples()) can be asked for the next decode step before the
+// tokens of the last one are known to the host: runSampled() once, then runNext() for each step
+// after it, and takeTokens() one step behind.
+//
 //===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_DEVICES_DEVICE_H
@@ -15,11 +19,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace llmopt {
 
 struct DeviceOptions {
+  /// "cpu", "cuda" or "cuda-emulated"; empty: what the artifact was compiled for.
+  std::string device;
   /// Host threads for loading and, on the CPU, for the steps.
   int threads = 1;
   /// No progress on standard error.
@@ -45,6 +52,22 @@ public:
 
   /// [M, vocabulary] float32 of the last step, valid until the next.
   virtual Result<const float *> logits() = 0;
+
+  /// Whether the device can choose tokens itself; if not, the three functions below are Errors.
+  virtual bool samples() const { return false; }
+
+  /// Queues a step and the choice of its M tokens; rows[i] says how row i of the logits is chosen
+  /// from. Neither the batch's arrays nor `rows` are needed when it returns.
+  virtual Status runSampled(const LlmoptBatch &batch, const LlmoptSampling *rows);
+
+  /// Queues the step that follows the last queued one, a decode step of the same N = M = S
+  /// sequences: the token of each row is the one chosen, its position the next, and the choice goes
+  /// on as runSampled() said. Only the page table of `batch` is read.
+  virtual Status runNext(const LlmoptBatch &batch);
+
+  /// The M tokens of the oldest sampled step that was not taken yet, after waiting for that step
+  /// alone; -1 where no logit is finite or one is not a number. Valid until the next take.
+  virtual Result<const int32_t *> takeTokens();
 
   /// Host threads that a step uses.
   virtual int threads() const = 0;
