@@ -1,10 +1,9 @@
-//===- PlanEmitter.h - From a placed module to a plan and the kernels that it calls
-//--------------------===//
+//===- PlanEmitter.h - From a placed module to a plan and the kernels that it calls -----------===//
 //
 // Kernels that differ only in their weights, buffers and layer are one: emitters get each structure
 // once, the plan gets a launch for each `llm.kernel`.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_PLANEMITTER_H
 #define LLMOPT_CODEGEN_PLANEMITTER_H

@@ -1,11 +1,10 @@
-//===- PointwiseEmitter.h - Pointwise ops as C++ expressions
-//------------------------------------------===//
+//===- PointwiseEmitter.h - Pointwise ops as C++ expressions ----------------------------------===//
 //
 // One for all targets: CUDA C++ and C++ spell arithmetic alike, and the kernel headers of each
 // target provide functions of the same names: toFloat(x), fromFloat<T>(x), gelu, geluTanh, silu,
 // relu, and the storage types float, f16 and bf16.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_POINTWISEEMITTER_H
 #define LLMOPT_CODEGEN_POINTWISEEMITTER_H

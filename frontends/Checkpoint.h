@@ -1,12 +1,11 @@
-//===- Checkpoint.h - The weights of a Hugging Face directory
-//-------------------------------------===//
+//===- Checkpoint.h - The weights of a Hugging Face directory ---------------------------------===//
 //
 // A directory holds either `model.safetensors`, or shards and `model.safetensors.index.json`, whose
 // `weight_map` says which shard has which tensor. All files are memory-mapped; every header is
 // checked when the checkpoint is opened, and so is the index: each shard it names exists and has
 // the tensors that it should.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_FRONTENDS_CHECKPOINT_H
 #define LLMOPT_FRONTENDS_CHECKPOINT_H

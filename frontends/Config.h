@@ -1,11 +1,10 @@
-//===- Config.h - A model's config.json, read with care
-//-------------------------------------------===//
+//===- Config.h - A model's config.json, read with care ---------------------------------------===//
 //
 // Nothing in a config is trusted: a size is read with its bounds, so that no product of two of them
 // overflows 64 bits and no loop over one runs away. A field is asked for under all the names that
 // it has had; null counts as absent, as it does in transformers.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_FRONTENDS_CONFIG_H
 #define LLMOPT_FRONTENDS_CONFIG_H

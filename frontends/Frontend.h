@@ -1,5 +1,4 @@
-//===- Frontend.h - From a checkpoint to the llm dialect
-//-------------------------------------------===//
+//===- Frontend.h - From a checkpoint to the llm dialect --------------------------------------===//
 
 #ifndef LLMOPT_FRONTENDS_FRONTEND_H
 #define LLMOPT_FRONTENDS_FRONTEND_H

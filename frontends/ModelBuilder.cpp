@@ -180,8 +180,7 @@ Result<BuiltModel> ModelBuilder::finish(Value logits) {
   return BuiltModel{std::move(module), weights.parameters()};
 }
 
-//===- What families read from a config
-//-----------------------------------------------------------===//
+//===- What families read from a config -------------------------------------------------------===//
 
 Result<ActivationKind> readActivation(const Config &config, const Config::Names &names,
                                       const std::string &fallback) {

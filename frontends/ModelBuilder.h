@@ -1,5 +1,4 @@
-//===- ModelBuilder.h - The vocabulary in which a family writes its equations
-//----------------------===//
+//===- ModelBuilder.h - The vocabulary in which a family writes its equations -----------------===//
 //
 // Makes a module with `@step` (its signature stands in ir/Dialect.td) in float32, phase graph. A
 // family's file calls the layers in the order of the model's equations and gives the logits to
@@ -8,7 +7,7 @@
 // Activations are [N, columns]; layers are named by their tensors' common name in the checkpoint:
 // "model.layers.0.mlp.up_proj" has "….weight" and, where it has one, "….bias".
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_FRONTENDS_MODELBUILDER_H
 #define LLMOPT_FRONTENDS_MODELBUILDER_H

@@ -1,5 +1,4 @@
-//===- Rope.cpp - The frequencies, computed in float32 as transformers computes them
-//--------------===//
+//===- Rope.cpp - The frequencies, computed in float32 as transformers computes them ----------===//
 
 #include "frontends/Rope.h"
 

@@ -1,5 +1,4 @@
-//===- Rope.h - Rotary positions as a config describes them
-//---------------------------------------===//
+//===- Rope.h - Rotary positions as a config describes them -----------------------------------===//
 
 #ifndef LLMOPT_FRONTENDS_ROPE_H
 #define LLMOPT_FRONTENDS_ROPE_H

@@ -1,11 +1,10 @@
-//===- WeightRecipes.h - From a tensor of the checkpoint to an llm.weight
-//--------------------------===//
+//===- WeightRecipes.h - From a tensor of the checkpoint to an llm.weight ---------------------===//
 //
 // Makes the `llm.weight` symbols of a module: from a checkpoint a load of the stored type, the row
 // blocks or the transposition that the family's layout asks for, and a cast to float32; without
 // one, random values of the same shape.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_FRONTENDS_WEIGHTRECIPES_H
 #define LLMOPT_FRONTENDS_WEIGHTRECIPES_H

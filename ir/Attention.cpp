@@ -1,5 +1,4 @@
-//===- Attention.cpp - Rotary positions, the cache and attention
-//-----------------------------------------===//
+//===- Attention.cpp - Rotary positions, the cache and attention ------------------------------===//
 
 #include "ir/ShapeInference.h"
 

@@ -1,4 +1,4 @@
-//===- Attention.td - Rotary positions, the cache and attention -------------------------------------------===//
+//===- Attention.td - Rotary positions, the cache and attention -------------------------------===//
 
 include "ir/OpBase.td"
 

@@ -1,10 +1,9 @@
-//===- Dialect.h - The llm dialect
-//------------------------------------------------------------------===//
+//===- Dialect.h - The llm dialect ------------------------------------------------------------===//
 //
 // Types, attributes and ops of one inference step; their meaning stands in the .td files, one per
 // op family, from which docs/reference is generated.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_IR_DIALECT_H
 #define LLMOPT_IR_DIALECT_H

@@ -1,4 +1,4 @@
-//===- Dialect.td - The llm dialect, its types and attributes ----------------------------------------===//
+//===- Dialect.td - The llm dialect, its types and attributes ---------------------------------===//
 
 #ifndef LLMOPT_IR_DIALECT
 #define LLMOPT_IR_DIALECT
@@ -42,7 +42,7 @@ def LLM_Dialect : Dialect {
   }];
 }
 
-//===- Types ----------------------------------------------------------------------------------------===//
+//===- Types ----------------------------------------------------------------------------------===//
 
 class LLM_Type<string name, string typeMnemonic> : TypeDef<LLM_Dialect, name> {
   let mnemonic = typeMnemonic;
@@ -78,7 +78,7 @@ def LLM_CacheType : LLM_Type<"Cache", "cache"> {
   }];
 }
 
-//===- Attributes -----------------------------------------------------------------------------------===//
+//===- Attributes -----------------------------------------------------------------------------===//
 
 def LLM_PackedAttr : AttrDef<LLM_Dialect, "Packed"> {
   let mnemonic = "packed";

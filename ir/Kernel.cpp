@@ -1,5 +1,4 @@
-//===- Kernel.cpp - Groups of ops that become one kernel
-//-------------------------------------------------===//
+//===- Kernel.cpp - Groups of ops that become one kernel --------------------------------------===//
 
 #include "ir/Dialect.h"
 

@@ -1,4 +1,4 @@
-//===- Kernel.td - Groups of ops that become one kernel --------------------------------------------------------===//
+//===- Kernel.td - Groups of ops that become one kernel ---------------------------------------===//
 
 include "ir/OpBase.td"
 

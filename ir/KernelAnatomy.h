@@ -1,10 +1,9 @@
-//===- KernelAnatomy.h - What a kernel's region consists of
-//-------------------------------------------===//
+//===- KernelAnatomy.h - What a kernel's region consists of -----------------------------------===//
 //
 // Passes and emitters read a kernel through this one analysis, so that what the first fuse is what
 // the second can emit.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_IR_KERNELANATOMY_H
 #define LLMOPT_IR_KERNELANATOMY_H

@@ -1,5 +1,4 @@
-//===- Linear.cpp - Matrix products with weights
-//-------------------------------------------------------===//
+//===- Linear.cpp - Matrix products with weights ----------------------------------------------===//
 
 #include "ir/ShapeInference.h"
 

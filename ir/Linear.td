@@ -1,4 +1,4 @@
-//===- Linear.td - Matrix products with weights ----------------------------------------------------------===//
+//===- Linear.td - Matrix products with weights -----------------------------------------------===//
 
 include "ir/OpBase.td"
 

@@ -1,5 +1,4 @@
-//===- Movement.cpp - Ops that only move elements
-//--------------------------------------------------------===//
+//===- Movement.cpp - Ops that only move elements ---------------------------------------------===//
 
 #include "ir/ShapeInference.h"
 

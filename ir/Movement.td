@@ -1,4 +1,4 @@
-//===- Movement.td - Ops that only move elements ---------------------------------------------------------===//
+//===- Movement.td - Ops that only move elements ----------------------------------------------===//
 
 include "ir/OpBase.td"
 

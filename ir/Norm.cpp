@@ -1,5 +1,4 @@
-//===- Norm.cpp - Normalization of rows
-//----------------------------------------------------------------===//
+//===- Norm.cpp - Normalization of rows -------------------------------------------------------===//
 
 #include "ir/ShapeInference.h"
 

@@ -1,4 +1,4 @@
-//===- OpBase.td - What all ops of the dialect share ---------------------------------------------------===//
+//===- OpBase.td - What all ops of the dialect share ------------------------------------------===//
 
 #ifndef LLMOPT_IR_OPBASE
 #define LLMOPT_IR_OPBASE

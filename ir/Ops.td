@@ -1,4 +1,4 @@
-//===- Ops.td - All ops of the llm dialect ---------------------------------------------------------------------===//
+//===- Ops.td - All ops of the llm dialect ----------------------------------------------------===//
 
 #ifndef LLMOPT_IR_OPS
 #define LLMOPT_IR_OPS

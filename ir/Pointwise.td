@@ -1,4 +1,4 @@
-//===- Pointwise.td - Ops that treat every element alike ---------------------------------------------------===//
+//===- Pointwise.td - Ops that treat every element alike --------------------------------------===//
 
 include "ir/OpBase.td"
 

@@ -1,5 +1,4 @@
-//===- Precompiled.h - What nearly every file of the compiler includes; not included by hand
-//-----------===//
+//===- Precompiled.h - What nearly every file of the compiler includes; not included by hand --===//
 
 #include "ir/Dialect.h"
 

@@ -1,5 +1,4 @@
-//===- ShapeInference.h - Helpers of the ops' shape inference and verifiers
-//--------------------------===//
+//===- ShapeInference.h - Helpers of the ops' shape inference and verifiers -------------------===//
 
 #ifndef LLMOPT_IR_SHAPEINFERENCE_H
 #define LLMOPT_IR_SHAPEINFERENCE_H

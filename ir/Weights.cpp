@@ -1,5 +1,4 @@
-//===- Weights.cpp - Weights and the recipes that make them
-//------------------------------------------------===//
+//===- Weights.cpp - Weights and the recipes that make them -----------------------------------===//
 
 #include "ir/ShapeInference.h"
 

@@ -1,4 +1,4 @@
-//===- Weights.td - Weights and the recipes that make them ---------------------------------------------------===//
+//===- Weights.td - Weights and the recipes that make them ------------------------------------===//
 
 include "ir/OpBase.td"
 include "mlir/IR/RegionKindInterface.td"

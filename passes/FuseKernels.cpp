@@ -1,5 +1,4 @@
-//===- FuseKernels.cpp - Group the ops of the step into kernels
-//------------------------------------------===//
+//===- FuseKernels.cpp - Group the ops of the step into kernels -------------------------------===//
 //
 // Three walks over the step, in program order. Each linear gathers its epilogue: ops that follow
 // from its columns and need nothing that comes later than the linear. Then each linear gathers its
@@ -7,7 +6,7 @@
 // kernel that makes its operand where that keeps the order. Then every group becomes a kernel,
 // values inside become float32, and casts at its edges say where they are rounded.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/KernelAnatomy.h"
 #include "ir/ShapeInference.h"
@@ -89,8 +88,7 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
     groupOf[op] = group;
   }
 
-  //===- Grouping
-  //---------------------------------------------------------------------------------===//
+  //===- Grouping -----------------------------------------------------------------------------===//
 
   /// Whether an operand from outside the group exists where the group's kernel runs.
   bool availableBefore(Value operand, const Group &group) {
@@ -241,8 +239,7 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
     return !isa<GatherRowsOp>(op);
   }
 
-  //===- Outlining
-  //--------------------------------------------------------------------------------===//
+  //===- Outlining ----------------------------------------------------------------------------===//
 
   LogicalResult outline(Group &group) {
     SmallVector<Operation *> ops = group.ops.takeVector();

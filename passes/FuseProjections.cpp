@@ -1,10 +1,9 @@
-//===- FuseProjections.cpp - Merge linears of one input into one linear
-//--------------------------------===//
+//===- FuseProjections.cpp - Merge linears of one input into one linear -----------------------===//
 //
 // For each value that several linears read, in program order: concatenate their weights' recipes
 // (and biases'), multiply once where the first of them stood, and slice the result.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/ShapeInference.h"
 #include "passes/Passes.h"

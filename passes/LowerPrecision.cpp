@@ -1,5 +1,4 @@
-//===- LowerPrecision.cpp - Store or compute in 16 bits
-//-------------------------------------------------===//
+//===- LowerPrecision.cpp - Store or compute in 16 bits ---------------------------------------===//
 
 #include "ir/ShapeInference.h"
 #include "passes/Passes.h"

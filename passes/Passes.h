@@ -1,5 +1,4 @@
-//===- Passes.h - The passes and the named pipelines
-//--------------------------------------------------===//
+//===- Passes.h - The passes and the named pipelines ------------------------------------------===//
 
 #ifndef LLMOPT_PASSES_PASSES_H
 #define LLMOPT_PASSES_PASSES_H

@@ -1,9 +1,9 @@
-//===- Passes.td - The passes of the compiler ----------------------------------------------------------===//
+//===- Passes.td - The passes of the compiler -------------------------------------------------===//
 //
 // In the order of the default pipelines. A module is in a named phase, which every pass requires and
 // leaves: graph -> kernels -> scheduled -> placed.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 include "mlir/Pass/PassBase.td"
 

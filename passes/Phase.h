@@ -1,5 +1,4 @@
-//===- Phase.h - How far a module has been lowered
-//-------------------------------------------------------===//
+//===- Phase.h - How far a module has been lowered --------------------------------------------===//
 
 #ifndef LLMOPT_PASSES_PHASE_H
 #define LLMOPT_PASSES_PHASE_H

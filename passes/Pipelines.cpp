@@ -1,5 +1,4 @@
-//===- Pipelines.cpp - The passes in order
-//------------------------------------------------------------------===//
+//===- Pipelines.cpp - The passes in order ----------------------------------------------------===//
 
 #include "passes/Passes.h"
 

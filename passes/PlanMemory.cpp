@@ -1,11 +1,10 @@
-//===- PlanMemory.cpp - Place every intermediate in the arena
-//----------------------------------------------===//
+//===- PlanMemory.cpp - Place every intermediate in the arena ---------------------------------===//
 //
 // Buffers are intervals of kernel indices. The largest are placed first, each at the lowest offset
 // where it overlaps no placed buffer that lives at the same time (greedy by size; Pisarchyk and
 // Lee, 2020, https://arxiv.org/abs/2001.03288).
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/KernelAnatomy.h"
 #include "ir/ShapeInference.h"

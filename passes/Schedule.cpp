@@ -1,5 +1,4 @@
-//===- Schedule.cpp - Choose tiles and weight layouts for a target
-//---------------------------------------===//
+//===- Schedule.cpp - Choose tiles and weight layouts for a target ----------------------------===//
 
 #include "ir/KernelAnatomy.h"
 #include "ir/ShapeInference.h"

@@ -1,5 +1,4 @@
-//===- VerifyPhase.cpp - Check that a module is what its phase says
-//-------------------------------------------===//
+//===- VerifyPhase.cpp - Check that a module is what its phase says ---------------------------===//
 
 #include "ir/KernelAnatomy.h"
 #include "ir/ShapeInference.h"

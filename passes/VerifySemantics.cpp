@@ -19,7 +19,7 @@ using namespace mlir;
 
 namespace llmopt {
 
-//===- Inputs -------------------------------------------------------------------------------===//
+//===- Inputs ---------------------------------------------------------------------------------===//
 
 /// A checkpoint with every tensor that a module loads, its values a function of the name.
 class MadeUpSource : public TensorSource {
@@ -139,7 +139,7 @@ static double relativeDifference(const std::vector<double> &actual,
   return std::sqrt(difference / norm);
 }
 
-//===- The instrumentation ------------------------------------------------------------------===//
+//===- The instrumentation --------------------------------------------------------------------===//
 
 namespace {
 class VerifySemantics : public PassInstrumentation {

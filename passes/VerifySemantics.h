@@ -1,11 +1,11 @@
-//===- VerifySemantics.h - Holds every pass against the interpreter -------------------------===//
+//===- VerifySemantics.h - Holds every pass against the interpreter ---------------------------===//
 //
 // Around each pass on a module, @step is interpreted in float64 before and after, on the same few
 // ragged batches in succession (prefill chunks of several sequences and decodes, mixed) of seeded
 // tokens, and the logits are compared: ||after - before|| / ||before||. A pass may change them by
 // no more than it declares; most passes change nothing and declare nothing.
 //
-//===----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_PASSES_VERIFYSEMANTICS_H
 #define LLMOPT_PASSES_VERIFYSEMANTICS_H

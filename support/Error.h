@@ -1,12 +1,11 @@
-//===- Error.h - Errors are values
-//---------------------------------------------------------------===//
+//===- Error.h - Errors are values ------------------------------------------------------------===//
 //
 // A function that can fail returns a Result<T> (or Status, a Result of nothing). An Error is one
 // sentence that names the thing and the fact, in lower case and without a period, raised where the
 // fact is known; callers may put a context before it ("opening model.llmopt: ..."). Only a tool's
 // main prints it.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_SUPPORT_ERROR_H
 #define LLMOPT_SUPPORT_ERROR_H

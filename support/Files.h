@@ -1,5 +1,4 @@
-//===- Files.h - Mapped files, whole files, files written all or nothing
-//--------------------------===//
+//===- Files.h - Mapped files, whole files, files written all or nothing ----------------------===//
 
 #ifndef LLMOPT_SUPPORT_FILES_H
 #define LLMOPT_SUPPORT_FILES_H

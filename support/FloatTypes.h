@@ -1,9 +1,8 @@
-//===- FloatTypes.h - float16 and bfloat16 as bits
-//------------------------------------------------===//
+//===- FloatTypes.h - float16 and bfloat16 as bits --------------------------------------------===//
 //
 // Conversions to and from float32, rounding to nearest, ties to even (IEEE 754). NaN stays NaN.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_SUPPORT_FLOATTYPES_H
 #define LLMOPT_SUPPORT_FLOATTYPES_H

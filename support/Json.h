@@ -1,10 +1,9 @@
-//===- Json.h - JSON with errors instead of exceptions
-//---------------------------------------------===//
+//===- Json.h - JSON with errors instead of exceptions ----------------------------------------===//
 //
 // Parsing and checked field access for JSON that nobody vouches for. `what` names the document in
 // messages, normally its path.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_SUPPORT_JSON_H
 #define LLMOPT_SUPPORT_JSON_H

@@ -1,5 +1,4 @@
-//===- Progress.h - A line on standard error for work that takes a while
-//---------------------------===//
+//===- Progress.h - A line on standard error for work that takes a while ----------------------===//
 
 #ifndef LLMOPT_SUPPORT_PROGRESS_H
 #define LLMOPT_SUPPORT_PROGRESS_H

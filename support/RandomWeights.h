@@ -1,5 +1,4 @@
-//===- RandomWeights.h - The values of a checkpoint that does not exist
-//----------------------------===//
+//===- RandomWeights.h - The values of a checkpoint that does not exist -----------------------===//
 //
 // A random weight's element is a function of (seed, logical index) alone, so that the interpreter,
 // the materializer and every device make the same tensor in any order and layout:
@@ -9,7 +8,7 @@
 // (C. Wellons, https://nullprogram.com/blog/2018/07/31/) over the low half of the index, mixed with
 // the seed and the high half.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_SUPPORT_RANDOMWEIGHTS_H
 #define LLMOPT_SUPPORT_RANDOMWEIGHTS_H

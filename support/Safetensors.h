@@ -1,12 +1,11 @@
-//===- Safetensors.h - The safetensors file format, read and written
-//------------------------------===//
+//===- Safetensors.h - The safetensors file format, read and written --------------------------===//
 //
 // Layout: 8 bytes little-endian header length H, H bytes of JSON {name: {dtype, shape,
 // data_offsets: [begin, end]}}, then the data, offsets counted from its first byte. Every name,
 // type, shape and offset of a file is checked when it is opened; tensors may not overlap.
 // https://github.com/huggingface/safetensors#format
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_SUPPORT_SAFETENSORS_H
 #define LLMOPT_SUPPORT_SAFETENSORS_H

@@ -1,5 +1,4 @@
-//===- ThreadPool.h - Parallel loops for work outside the step
-//-------------------------------------===//
+//===- ThreadPool.h - Parallel loops for work outside the step --------------------------------===//
 
 #ifndef LLMOPT_SUPPORT_THREADPOOL_H
 #define LLMOPT_SUPPORT_THREADPOOL_H

@@ -1,5 +1,4 @@
-//===- Compile.h - The way from a checkpoint to an artifact
-//-------------------------------------------===//
+//===- Compile.h - The way from a checkpoint to an artifact -----------------------------------===//
 
 #ifndef LLMOPT_TOOLS_COMPILE_H
 #define LLMOPT_TOOLS_COMPILE_H

@@ -1,5 +1,4 @@
-//===- llmopt-compile.cpp - From a checkpoint to an artifact
-//--------------------------------------------===//
+//===- llmopt-compile.cpp - From a checkpoint to an artifact ----------------------------------===//
 
 #include "passes/Passes.h"
 #include "tools/Compile.h"

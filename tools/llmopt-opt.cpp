@@ -1,5 +1,4 @@
-//===- llmopt-opt.cpp - Run passes on IR
-//--------------------------------------------------------===//
+//===- llmopt-opt.cpp - Run passes on IR ------------------------------------------------------===//
 
 #include "ir/Dialect.h"
 #include "passes/Passes.h"

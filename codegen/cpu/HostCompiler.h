@@ -1,5 +1,4 @@
-//===- HostCompiler.h - model.cpp to model.so by the system's compiler
-//---------------------------------------===//
+//===- HostCompiler.h - model.cpp to model.so by the system's compiler ------------------------===//
 
 #ifndef LLMOPT_CODEGEN_CPU_HOSTCOMPILER_H
 #define LLMOPT_CODEGEN_CPU_HOSTCOMPILER_H

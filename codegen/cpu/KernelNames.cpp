@@ -1,5 +1,4 @@
-//===- KernelNames.cpp - Names of a kernel's arguments in the emitted code
-//---------------------------------===//
+//===- KernelNames.cpp - Names of a kernel's arguments in the emitted code --------------------===//
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cpu/KernelWriter.h"

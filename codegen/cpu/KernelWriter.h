@@ -1,5 +1,4 @@
-//===- KernelWriter.h - What the parts of the CPU emitter share
-//------------------------------------------===//
+//===- KernelWriter.h - What the parts of the CPU emitter share -------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_CPU_KERNELWRITER_H
 #define LLMOPT_CODEGEN_CPU_KERNELWRITER_H

@@ -1,5 +1,4 @@
-//===- RowEmitter.cpp - Ops that treat each row by itself
-//---------------------------------------------------===//
+//===- RowEmitter.cpp - Ops that treat each row by itself -------------------------------------===//
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cpu/KernelWriter.h"

@@ -3,7 +3,7 @@
 // A linear kernel is emitted as a shape and an input (CudaLinearShape.cpp), an epilogue
 // (CudaLinearEpilogue.cpp) and a function for each variant of its schedule (CudaLinear.cpp).
 //
-//===----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_CUDA_CUDALINEAR_H
 #define LLMOPT_CODEGEN_CUDA_CUDALINEAR_H

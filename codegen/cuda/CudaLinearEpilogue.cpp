@@ -1,4 +1,4 @@
-//===- CudaLinearEpilogue.cpp - What becomes of the sums of a unit --------------------------===//
+//===- CudaLinearEpilogue.cpp - What becomes of the sums of a unit ----------------------------===//
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cuda/CudaLinear.h"

@@ -1,4 +1,4 @@
-//===- CudaLinearShape.cpp - A linear as segments of units; what it multiplies --------------===//
+//===- CudaLinearShape.cpp - A linear as segments of units; what it multiplies ----------------===//
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cuda/CudaLinear.h"

@@ -1,10 +1,9 @@
-//===- Families.h - The model families that can be read
-//--------------------------------------------===//
+//===- Families.h - The model families that can be read ---------------------------------------===//
 //
 // Each has one file, which reads its config and writes the model's equations with ModelBuilder. A
 // new family is a file here, a line below and a line in the table of Frontend.cpp.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_FRONTENDS_MODELS_FAMILIES_H
 #define LLMOPT_FRONTENDS_MODELS_FAMILIES_H

@@ -1,9 +1,8 @@
-//===- Llama.cpp - LLaMA and the models built like it
-//----------------------------------------------===//
+//===- Llama.cpp - LLaMA and the models built like it -----------------------------------------===//
 //
 // Touvron et al., 2023; grouped queries since Llama 2; Mistral adds a sliding window.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "frontends/models/Families.h"
 

@@ -1,4 +1,4 @@
-//===- Attention.cpp - Rotary positions, the cache and attention ----------------------------===//
+//===- Attention.cpp - Rotary positions, the cache and attention ------------------------------===//
 
 #include "ir/interpreter/Evaluator.h"
 #include "ir/weights/FloatConversion.h"
@@ -8,7 +8,7 @@
 
 namespace llmopt::interpreter {
 
-//===- Rotary positions ---------------------------------------------------------------------===//
+//===- Rotary positions -----------------------------------------------------------------------===//
 
 template <typename Real> Status evaluate(RopeTableOp op, Frame<Real> &frame) {
   const Indices &positions = frame.indices(op.getPositions());
@@ -48,7 +48,7 @@ template <typename Real> Status evaluate(RopeOp op, Frame<Real> &frame) {
   return success();
 }
 
-//===- The cache ----------------------------------------------------------------------------===//
+//===- The cache ------------------------------------------------------------------------------===//
 
 /// Whether the batch says of each of `rows` rows which sequence it belongs to.
 template <typename Real>
@@ -90,7 +90,7 @@ template <typename Real> Status evaluate(CacheAppendOp op, Frame<Real> &frame) {
   return success();
 }
 
-//===- Attention ----------------------------------------------------------------------------===//
+//===- Attention ------------------------------------------------------------------------------===//
 
 namespace {
 template <typename Real> struct AttentionParameters {

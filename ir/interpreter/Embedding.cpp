@@ -1,4 +1,4 @@
-//===- Embedding.cpp - Rows by index --------------------------------------------------------===//
+//===- Embedding.cpp - Rows by index ----------------------------------------------------------===//
 
 #include "ir/interpreter/Evaluator.h"
 

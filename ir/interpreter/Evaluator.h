@@ -1,4 +1,4 @@
-//===- Evaluator.h - What the op families of the interpreter share; internal ----------------===//
+//===- Evaluator.h - What the op families of the interpreter share; internal ------------------===//
 //
 // Each family has a file of its own (Attention.cpp, Linear.cpp, ...) with one function per op:
 //
@@ -7,7 +7,7 @@
 // which reads the operands from the frame, computes in Real, and defines the result. To add an op,
 // declare its function here, list it in Interpreter.cpp and write it in its family's file.
 //
-//===----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_IR_INTERPRETER_EVALUATOR_H
 #define LLMOPT_IR_INTERPRETER_EVALUATOR_H

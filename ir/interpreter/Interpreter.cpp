@@ -15,7 +15,7 @@ using namespace mlir;
 
 namespace llmopt {
 
-//===- The batch ----------------------------------------------------------------------------===//
+//===- The batch ------------------------------------------------------------------------------===//
 
 void RaggedBatch::append(int32_t sequence, int32_t firstPosition,
                          const std::vector<int32_t> &tokenIds, bool wanted) {
@@ -34,7 +34,7 @@ RaggedBatch RaggedBatch::prompt(int32_t sequence, const std::vector<int32_t> &to
   return batch;
 }
 
-//===- Running ops --------------------------------------------------------------------------===//
+//===- Running ops ----------------------------------------------------------------------------===//
 
 namespace interpreter {
 
@@ -109,7 +109,7 @@ template Result<std::vector<Slot<double>>> evaluateBlock(Block &, Frame<double> 
 
 } // namespace interpreter
 
-//===- Interpreter --------------------------------------------------------------------------===//
+//===- Interpreter ----------------------------------------------------------------------------===//
 
 using interpreter::Frame;
 using interpreter::Indices;

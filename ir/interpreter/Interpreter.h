@@ -1,4 +1,4 @@
-//===- Interpreter.h - The oracle: evaluates any function of the dialect --------------------===//
+//===- Interpreter.h - The oracle: evaluates any function of the dialect ----------------------===//
 //
 // Evaluates a module op by op with plain loops, in any phase, before and after any pass. It is
 // written for reading and is what everything else is held against; it is itself held against
@@ -12,7 +12,7 @@
 //   KvState cache;
 //   LLMOPT_ASSIGN(auto logits, interpreter.step(RaggedBatch::prompt(0, {1, 15, 7}), cache));
 //
-//===----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_IR_INTERPRETER_INTERPRETER_H
 #define LLMOPT_IR_INTERPRETER_INTERPRETER_H

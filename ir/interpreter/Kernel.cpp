@@ -1,4 +1,4 @@
-//===- Kernel.cpp - Groups of ops that become one kernel ------------------------------------===//
+//===- Kernel.cpp - Groups of ops that become one kernel --------------------------------------===//
 
 #include "ir/interpreter/Evaluator.h"
 

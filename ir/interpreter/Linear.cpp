@@ -1,4 +1,4 @@
-//===- Linear.cpp - Matrix products with weights --------------------------------------------===//
+//===- Linear.cpp - Matrix products with weights ----------------------------------------------===//
 
 #include "ir/interpreter/Evaluator.h"
 #include "support/ThreadPool.h"

@@ -1,4 +1,4 @@
-//===- Norm.cpp - Normalization of rows -----------------------------------------------------===//
+//===- Norm.cpp - Normalization of rows -------------------------------------------------------===//
 
 #include "ir/interpreter/Evaluator.h"
 

@@ -1,4 +1,4 @@
-//===- Pointwise.cpp - Ops that treat every element alike -----------------------------------===//
+//===- Pointwise.cpp - Ops that treat every element alike -------------------------------------===//
 
 #include "ir/interpreter/Evaluator.h"
 

@@ -1,4 +1,4 @@
-//===- Weights.cpp - Weights as values of the step ------------------------------------------===//
+//===- Weights.cpp - Weights as values of the step --------------------------------------------===//
 
 #include "ir/interpreter/Evaluator.h"
 

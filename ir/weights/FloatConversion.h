@@ -1,4 +1,4 @@
-//===- FloatConversion.h - Runs of elements from one float type to another ------------------===//
+//===- FloatConversion.h - Runs of elements from one float type to another --------------------===//
 
 #ifndef LLMOPT_IR_WEIGHTS_FLOATCONVERSION_H
 #define LLMOPT_IR_WEIGHTS_FLOATCONVERSION_H

@@ -1,10 +1,10 @@
-//===- Materializer.h - From recipes to weights.safetensors ---------------------------------===//
+//===- Materializer.h - From recipes to weights.safetensors -----------------------------------===//
 //
 // Evaluates the recipes of a module straight into the artifact's file, a block of rows at a time:
 // resident memory is that of a few blocks, whatever the size of the checkpoint. The bytes do not
 // depend on the number of threads.
 //
-//===----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_IR_WEIGHTS_MATERIALIZER_H
 #define LLMOPT_IR_WEIGHTS_MATERIALIZER_H

@@ -1,4 +1,4 @@
-//===- RandomRows.cpp - Recipes that come down to random values -----------------------------===//
+//===- RandomRows.cpp - Recipes that come down to random values -------------------------------===//
 
 #include "ir/weights/FloatConversion.h"
 #include "ir/weights/Recipe.h"

@@ -28,7 +28,7 @@ std::optional<ElementType> sourceType(Type type) {
   return std::nullopt;
 }
 
-//===- Nodes --------------------------------------------------------------------------------===//
+//===- Nodes ----------------------------------------------------------------------------------===//
 
 /// One op of a recipe, with its operands.
 class Recipe::Node {
@@ -219,7 +219,7 @@ private:
   const NodePtr input;
 };
 
-//===- From ops to nodes --------------------------------------------------------------------===//
+//===- From ops to nodes ----------------------------------------------------------------------===//
 
 /// "32x64xbf16"
 std::string describe(ArrayRef<int64_t> shape, ElementType type) {
@@ -322,7 +322,7 @@ private:
 
 } // namespace
 
-//===- Recipe -------------------------------------------------------------------------------===//
+//===- Recipe ---------------------------------------------------------------------------------===//
 
 Result<Recipe> Recipe::create(WeightOp weight, const TensorSource *source) {
   return create(weight.getResult(), source);

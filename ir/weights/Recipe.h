@@ -1,4 +1,4 @@
-//===- Recipe.h - What the recipe of a weight evaluates to ----------------------------------===//
+//===- Recipe.h - What the recipe of a weight evaluates to ------------------------------------===//
 //
 // A recipe is evaluated by pulling: whoever wants a tile of the result asks the yielded op for it,
 // which asks its operands for the tiles that it needs, down to the checkpoint's mapped bytes. So
@@ -7,7 +7,7 @@
 // The three element types are exact in float32, so a value is rounded only where the recipe says
 // so (llm.cast, llm.random, llm.fill).
 //
-//===----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_IR_WEIGHTS_RECIPE_H
 #define LLMOPT_IR_WEIGHTS_RECIPE_H

@@ -1,5 +1,4 @@
-//===- TensorSource.h - What a checkpoint reader gives to the compiler
-//--------------------------------===//
+//===- TensorSource.h - What a checkpoint reader gives to the compiler ------------------------===//
 
 #ifndef LLMOPT_IR_WEIGHTS_TENSORSOURCE_H
 #define LLMOPT_IR_WEIGHTS_TENSORSOURCE_H

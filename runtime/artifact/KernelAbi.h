@@ -1,10 +1,9 @@
-/*===- KernelAbi.h - What a kernel of an artifact and the runtime agree on
------------------------===//
+/*===- KernelAbi.h - What a kernel of an artifact and the runtime agree on --------------------===//
 //
 // Plain C, included by the runtime and by every emitted model.cpp (as kernels/abi.h). A change of
 // meaning or layout raises LLMOPT_KERNEL_ABI; the runtime refuses a module of another number.
 //
-//===--------------------------------------------------------------------------------------------===*/
+//===------------------------------------------------------------------------------------------===*/
 
 #ifndef LLMOPT_KERNEL_ABI_H
 #define LLMOPT_KERNEL_ABI_H

@@ -3,7 +3,7 @@
 // Control tokens and user-defined tokens are cut out of the text wherever they stand; only what is
 // between them goes through the model. At each position the longest one counts.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_ADDEDTOKENS_H
 #define LLMOPT_RUNTIME_TOKENIZER_ADDEDTOKENS_H

@@ -5,7 +5,7 @@
 // rank (BpeModel: GPT-2, Hugging Face), or the merged text being a token, by its score
 // (ScoredBpeModel: SentencePiece). Equal pairs merge from left to right. n symbols take O(n log n).
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_BPE_H
 #define LLMOPT_RUNTIME_TOKENIZER_BPE_H

@@ -4,7 +4,7 @@
 // bytes depend on the tokens before it only through DecodeState, so that text can be decoded while
 // it is made; bytes need not be whole characters until the next token.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_DECODER_H
 #define LLMOPT_RUNTIME_TOKENIZER_DECODER_H

@@ -5,7 +5,7 @@
 // array a u32 type, a u64 count and its values. Every count and length is checked against the bytes
 // that are there, and every tensor's place against the size of the file.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_GGUFMETADATA_H
 #define LLMOPT_RUNTIME_TOKENIZER_GGUFMETADATA_H

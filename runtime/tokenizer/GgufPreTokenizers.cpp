@@ -4,7 +4,7 @@
 // below gives for each name the expressions that the model's own tokenizer.json splits by; each
 // cuts what the one before left, matches and the text between alike.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/GgufPreTokenizers.h"
 

@@ -3,7 +3,7 @@
 // Vocabularies of the models `llama` (SentencePiece: scored merges, byte fallback) and `gpt2`
 // (byte-level BPE with a named pre-tokenizer).
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_GGUFTOKENIZER_H
 #define LLMOPT_RUNTIME_TOKENIZER_GGUFTOKENIZER_H

@@ -5,7 +5,7 @@
 // score of the result, SentencePiece's BPE), UnigramModel (best path), and the SentencePiece
 // library.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_MODEL_H
 #define LLMOPT_RUNTIME_TOKENIZER_MODEL_H

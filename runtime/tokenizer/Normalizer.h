@@ -3,7 +3,7 @@
 // The `normalizer` of a tokenizer.json: Unicode forms, lower case, replacements, prefixes. It works
 // on each stretch of text between added tokens.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_NORMALIZER_H
 #define LLMOPT_RUNTIME_TOKENIZER_NORMALIZER_H

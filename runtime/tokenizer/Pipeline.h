@@ -5,7 +5,7 @@
 //
 // The loaders (TokenizerJson, SentencePiece, GgufTokenizer) fill in the parts.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_PIPELINE_H
 #define LLMOPT_RUNTIME_TOKENIZER_PIPELINE_H

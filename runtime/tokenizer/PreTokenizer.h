@@ -3,7 +3,7 @@
 // The `pre_tokenizer` of a tokenizer.json, and the splitting rules that GGUF files name. Each step
 // cuts every piece further, or rewrites it.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_PRETOKENIZER_H
 #define LLMOPT_RUNTIME_TOKENIZER_PRETOKENIZER_H

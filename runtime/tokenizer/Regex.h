@@ -4,7 +4,7 @@
 // PCRE2 does the matching; the few constructs that it reads differently are rewritten first, or
 // refused by name.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_REGEX_H
 #define LLMOPT_RUNTIME_TOKENIZER_REGEX_H

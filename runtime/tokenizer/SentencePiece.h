@@ -5,7 +5,7 @@
 // and added_tokens_decoder and added_tokens.json are honoured; without one, a text is what the
 // library makes of it. BOS goes before a text unless the configuration says otherwise.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_SENTENCEPIECE_H
 #define LLMOPT_RUNTIME_TOKENIZER_SENTENCEPIECE_H

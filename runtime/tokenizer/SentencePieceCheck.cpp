@@ -7,7 +7,7 @@
 // and of a leaf, bits 0-30 are its value, an offset into the replacements. From unit i, byte b
 // leads to unit i ^ offset ^ b, and to its leaf i ^ offset.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/SentencePieceCheck.h"
 

@@ -4,7 +4,7 @@
 // SentencePiece), from an artifact, which holds the same files, or from the metadata of a GGUF
 // file. All of them are one pipeline of parts (see Pipeline.h). Thread-safe once loaded.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_TOKENIZER_H
 #define LLMOPT_RUNTIME_TOKENIZER_TOKENIZER_H

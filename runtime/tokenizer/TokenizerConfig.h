@@ -3,7 +3,7 @@
 // tokenizer_config.json, special_tokens_map.json, added_tokens.json and generation_config.json,
 // each of which may be missing.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_TOKENIZERCONFIG_H
 #define LLMOPT_RUNTIME_TOKENIZER_TOKENIZERCONFIG_H

@@ -3,7 +3,7 @@
 // Text inside the tokenizer is always valid UTF-8: repairUtf8 stands at the entrance, and character
 // loops behind it need no error case.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_UNICODE_H
 #define LLMOPT_RUNTIME_TOKENIZER_UNICODE_H

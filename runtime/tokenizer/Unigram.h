@@ -5,7 +5,7 @@
 // 3.1; Viterbi over byte positions). A character that no token covers costs the lowest score
 // less 10.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_TOKENIZER_UNIGRAM_H
 #define LLMOPT_RUNTIME_TOKENIZER_UNIGRAM_H

@@ -1,4 +1,4 @@
-//===- attention.h - Causal attention over the paged cache -----------------------------------===//
+//===- attention.h - Causal attention over the paged cache ------------------------------------===//
 //
 //   out[n, h] = sum over t of softmax over t (score[n, h, t]) * v[t, g]
 //   score[n, h, t] = cap(scale * (q[n, h] . k[t, g] + bf16(slope[h] * bf16(t))))
@@ -26,7 +26,7 @@
 // The softmax is the online one (Milakov and Gimelshein 2018) over blocks of 64 keys that begin at
 // multiples of 64, in rising order: a row's result does not depend on what is computed beside it.
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_ATTENTION_H
 #define LLMOPT_KERNELS_ATTENTION_H
@@ -65,9 +65,9 @@ template <class Config>
 void appendValues(void *cache, const LlmoptBatch &batch, int64_t row, int64_t column,
                   int64_t columns, const float *values);
 
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 // Cache
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 /// The page that holds position `position` of a sequence.
 template <class Config, class Void>
@@ -102,9 +102,9 @@ void appendValues(void *cache, const LlmoptBatch &batch, int64_t row, int64_t co
   }
 }
 
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 // Attention of some rows and some heads that share a kv head
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 namespace detail {
 

@@ -1,8 +1,8 @@
-//===- embed.h - One row of an embedding table -----------------------------------------------===//
+//===- embed.h - One row of an embedding table ------------------------------------------------===//
 //
 // The token must be in range: who makes the batch checks that.
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_EMBED_H
 #define LLMOPT_KERNELS_EMBED_H

@@ -1,4 +1,4 @@
-//===- linear.h - y = x * transpose(w), for one row or thousands -----------------------------===//
+//===- linear.h - y = x * transpose(w), for one row or thousands ------------------------------===//
 //
 //   y[n, o] = sum over k of x[n, k] * w[o, k]
 //
@@ -51,7 +51,7 @@
 //            contents are of no use before or after
 //   team.scratch   linearScratchBytes(depth) bytes of each thread
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_LINEAR_H
 #define LLMOPT_KERNELS_LINEAR_H
@@ -87,9 +87,9 @@ template <class Config, class Prologue, class Epilogue>
 void linear(const LlmoptTeam &team, int64_t rows, const typename Config::Weight *weight,
             void *shared, const Prologue &prologue, const Epilogue &epilogue);
 
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 // Work
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 namespace detail {
 

@@ -1,9 +1,9 @@
-//===- norm.h - Normalization of one row -----------------------------------------------------===//
+//===- norm.h - Normalization of one row ------------------------------------------------------===//
 //
 // Statistics are float32, summed in one fixed order. x, weight, bias and out are of any storage
 // type. `out` may be `x`.
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_NORM_H
 #define LLMOPT_KERNELS_NORM_H

@@ -1,9 +1,9 @@
-//===- pointwise.h - Functions of single elements --------------------------------------------===//
+//===- pointwise.h - Functions of single elements ---------------------------------------------===//
 //
 // Each is a template over float and Vec, with the same operations in the same order: a loop over
 // floats, which the compiler vectorizes, gives bit for bit what the Vec form gives. NaN stays NaN.
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_POINTWISE_H
 #define LLMOPT_KERNELS_POINTWISE_H

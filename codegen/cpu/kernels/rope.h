@@ -1,10 +1,10 @@
-//===- rope.h - Rotary position embedding of one head ----------------------------------------===//
+//===- rope.h - Rotary position embedding of one head -----------------------------------------===//
 //
 // The first `rotary` features of a head are rotated in pairs by position * frequency (Su et al.
 // 2021); the others pass. A table row per token holds [cos(rotary / 2) | sin(rotary / 2)] in
 // float32.
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_ROPE_H
 #define LLMOPT_KERNELS_ROPE_H

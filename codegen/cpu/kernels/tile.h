@@ -1,10 +1,10 @@
-//===- tile.h - The register tile: R rows times P panels of 16 outputs -----------------------===//
+//===- tile.h - The register tile: R rows times P panels of 16 outputs ------------------------===//
 //
 // The one inner loop of all products: linears, attention scores, and weighted sums of values. Every
 // output has one accumulator, which takes its k in rising order, so a result does not depend on R
 // or P, nor on where the loop over k was interrupted.
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_TILE_H
 #define LLMOPT_KERNELS_TILE_H

@@ -1,9 +1,9 @@
-//===- types.h - Storage types of the CPU kernels and their conversions ----------------------===//
+//===- types.h - Storage types of the CPU kernels and their conversions -----------------------===//
 //
 // float, bf16 (upper half of a float32) and f16 (IEEE binary16). All arithmetic is float32; storing
 // rounds to nearest even. These headers travel in the artifact beside model.cpp and stand alone.
 //
-//===-----------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_KERNELS_TYPES_H
 #define LLMOPT_KERNELS_TYPES_H

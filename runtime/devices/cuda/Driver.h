@@ -89,8 +89,7 @@ public:
   /// Bytes that can be allocated now.
   virtual Result<uint64_t> freeBytes() = 0;
 
-  //===- Memory: 256-byte aligned, given back with the driver or by free()
-  //---------------------===//
+  //===- Memory: 256-byte aligned, given back with the driver or by free() --------------------===//
 
   /// `what` is for the error: "the weights take 15.0 GB, ...".
   virtual Result<CudaAddress> allocate(uint64_t bytes, const std::string &what) = 0;

@@ -1,10 +1,9 @@
-//===- ConfigFuzzer.cpp - Any bytes as a config.json
-//------------------------------------------------===//
+//===- ConfigFuzzer.cpp - Any bytes as a config.json ------------------------------------------===//
 //
 // Reads the bytes as a model's config and builds its module with random weights: a config is
 // refused or gives a module that verifies.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "frontends/Frontend.h"
 

@@ -1,5 +1,4 @@
-//===- IndexFuzzer.cpp - Any bytes as model.safetensors.index.json
-//----------------------------------===//
+//===- IndexFuzzer.cpp - Any bytes as model.safetensors.index.json ----------------------------===//
 
 #include "frontends/Checkpoint.h"
 

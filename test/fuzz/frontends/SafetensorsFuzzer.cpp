@@ -1,5 +1,4 @@
-//===- SafetensorsFuzzer.cpp - Any bytes as the header of a safetensors file
-//------------------------===//
+//===- SafetensorsFuzzer.cpp - Any bytes as the header of a safetensors file ------------------===//
 
 #include "support/Safetensors.h"
 

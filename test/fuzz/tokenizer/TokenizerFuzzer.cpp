@@ -4,7 +4,7 @@
 // tokenizer.model otherwise. What loads must encode and decode without a fault, and stream to the
 // same text.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/GgufTokenizer.h"
 #include "runtime/tokenizer/SentencePiece.h"

@@ -1,5 +1,4 @@
-//===- EndToEnd.h - Compiled models for tests
-//----------------------------------------------------===//
+//===- EndToEnd.h - Compiled models for tests -------------------------------------------------===//
 
 #ifndef LLMOPT_TEST_UNIT_ENDTOEND_ENDTOEND_H
 #define LLMOPT_TEST_UNIT_ENDTOEND_ENDTOEND_H

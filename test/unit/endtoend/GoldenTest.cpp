@@ -1,9 +1,8 @@
-//===- GoldenTest.cpp - Compiled models against transformers
-//---------------------------------------===//
+//===- GoldenTest.cpp - Compiled models against transformers ----------------------------------===//
 //
 // A tiny random checkpoint of every family and kind (scripts/goldens/models.py), compiled and run.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "EndToEnd.h"
 

@@ -1,10 +1,9 @@
-//===- InvarianceTest.cpp - A sequence's logits do not depend on its company
-//---------------------------===//
+//===- InvarianceTest.cpp - A sequence's logits do not depend on its company ------------------===//
 //
 // Sequences of different lengths, fed in random chunks beside each other, with any number of
 // threads, must give bit for bit what each gives alone in one prefill.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "EndToEnd.h"
 

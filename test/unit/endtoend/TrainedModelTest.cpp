@@ -1,5 +1,4 @@
-//===- TrainedModelTest.cpp - Trained checkpoints, compiled and run, against their expected results
-//-----===//
+//===- TrainedModelTest.cpp - Trained checkpoints compiled and run against expected results ---===//
 
 #include "EndToEnd.h"
 

@@ -1,5 +1,4 @@
-//===- CheckpointTest.cpp - Directories as they should and should not be
-//---------------------------===//
+//===- CheckpointTest.cpp - Directories as they should and should not be ----------------------===//
 
 #include "frontends/Checkpoint.h"
 #include "frontends/Frontend.h"

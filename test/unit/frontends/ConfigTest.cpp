@@ -1,5 +1,4 @@
-//===- ConfigTest.cpp - What a config may say, and how it is refused
-//-------------------------------===//
+//===- ConfigTest.cpp - What a config may say, and how it is refused --------------------------===//
 
 #include "frontends/Frontend.h"
 
@@ -73,8 +72,7 @@ static Json without(Json config, const char *key) {
   return config;
 }
 
-//===- Documents
-//----------------------------------------------------------------------------------===//
+//===- Documents ------------------------------------------------------------------------------===//
 
 TEST(Config, RefusesWhatIsNoJson) {
   EXPECT_EQ(Imported(std::string("{\"model_type\"")).error(), "config.json is not valid JSON");
@@ -95,8 +93,7 @@ TEST(Config, RefusesAMissingModelType) {
             "config.json: field 'model_type' is missing");
 }
 
-//===- Sizes
-//--------------------------------------------------------------------------------------===//
+//===- Sizes ----------------------------------------------------------------------------------===//
 
 TEST(Config, RefusesAMissingSize) {
   EXPECT_EQ(Imported(without(llama(), "vocab_size")).error(),
@@ -139,8 +136,7 @@ TEST(Config, RefusesAliasesThatContradictEachOther) {
             "config.json: fields 'num_hidden_layers' and 'n_layer' contradict each other");
 }
 
-//===- Context and stop tokens
-//--------------------------------------------------------------------===//
+//===- Context and stop tokens ----------------------------------------------------------------===//
 
 TEST(Config, AShorterContextIsHonoured) {
   Imported model(llama(), 48);
@@ -174,8 +170,7 @@ TEST(Config, RefusesAStopTokenThatIsNoId) {
             "config.json: field 'eos_token_id' has \"</s>\", not a token id");
 }
 
-//===- Rotary positions
-//---------------------------------------------------------------------------===//
+//===- Rotary positions -----------------------------------------------------------------------===//
 
 TEST(Config, RefusesUnknownRopeTypesByName) {
   for (const char *type : {"dynamic", "longrope", "mrope"})
@@ -238,8 +233,7 @@ TEST(Config, RefusesLlama3FactorsInTheWrongOrder) {
             "config.json: rope_scaling: low_freq_factor 4 is not below high_freq_factor 4");
 }
 
-//===- Features that change the maths
-//-------------------------------------------------------------===//
+//===- Features that change the maths ---------------------------------------------------------===//
 
 TEST(Config, RefusesQuantizedCheckpoints) {
   EXPECT_EQ(
@@ -282,8 +276,7 @@ TEST(Config, AWindowAsLongAsTheContextIsNone) {
   EXPECT_FALSE(model.attribute("llm.attention", "window"));
 }
 
-//===- Falcon's kinds
-//-----------------------------------------------------------------------------===//
+//===- Falcon's kinds -------------------------------------------------------------------------===//
 
 TEST(FalconConfig, TheOldNameOfThe40BMeansTheNewDecoder) {
   Json config = with(falcon(), "model_type", "RefinedWeb");

@@ -1,10 +1,9 @@
-//===- GoldenTest.cpp - Imported models, interpreted, against transformers
-//------------------------===//
+//===- GoldenTest.cpp - Imported models, interpreted, against transformers --------------------===//
 //
 // test/goldens/models holds a tiny random checkpoint of every family and kind with the logits that
 // transformers computes for two prompts (scripts/goldens/models.py).
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "frontends/Frontend.h"
 
@@ -117,8 +116,7 @@ static std::vector<std::string> goldenNames() {
 INSTANTIATE_TEST_SUITE_P(Models, Golden, testing::ValuesIn(goldenNames()),
                          [](const auto &info) { return info.param; });
 
-//===- The trained models beside the repository
-//---------------------------------------------------===//
+//===- The trained models beside the repository -----------------------------------------------===//
 
 class SharedModel : public testing::TestWithParam<const char *> {
 protected:

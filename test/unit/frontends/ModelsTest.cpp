@@ -1,5 +1,4 @@
-//===- ModelsTest.cpp - The published configs, with random weights
-//---------------------------------===//
+//===- ModelsTest.cpp - The published configs, with random weights ----------------------------===//
 
 #include "frontends/Frontend.h"
 

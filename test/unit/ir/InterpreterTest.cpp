@@ -1,4 +1,4 @@
-//===- InterpreterTest.cpp - Every op against values computed by hand -----------------------===//
+//===- InterpreterTest.cpp - Every op against values computed by hand -------------------------===//
 
 #include "test/unit/ir/IrTest.h"
 
@@ -50,7 +50,7 @@ void expectExactly(const Result<std::vector<Tensor>> &results,
   EXPECT_EQ(results->front().values, expected);
 }
 
-//===- Pointwise ----------------------------------------------------------------------------===//
+//===- Pointwise ------------------------------------------------------------------------------===//
 
 TEST(Interpreter, AddsElementByElement) {
   auto results =
@@ -123,7 +123,7 @@ TEST(Interpreter, CastsToNearestEven) {
                 {1, 1.001953125, INFINITY});
 }
 
-//===- Linear -------------------------------------------------------------------------------===//
+//===- Linear ---------------------------------------------------------------------------------===//
 
 TEST(Interpreter, MultipliesByTheTransposedWeight) {
   expectExactly(
@@ -155,7 +155,7 @@ TEST(Interpreter, RoundsALowPrecisionLinearAtTheEnd) {
                 {260});
 }
 
-//===- Norm ---------------------------------------------------------------------------------===//
+//===- Norm -----------------------------------------------------------------------------------===//
 
 TEST(Interpreter, NormalizesByTheRootMeanSquare) {
   double scale = 1 / std::sqrt((9 + 16) / 2.0 + 0.5);
@@ -173,7 +173,7 @@ TEST(Interpreter, NormalizesMeanAndVarianceOfALayer) {
              {10 - scale, 20 + 2 * scale});
 }
 
-//===- Embedding and movement ---------------------------------------------------------------===//
+//===- Embedding and movement -----------------------------------------------------------------===//
 
 TEST(Interpreter, EmbedsRowsByIndex) {
   expectExactly(
@@ -202,7 +202,7 @@ TEST(Interpreter, SlicesColumns) {
                 {2, 3, 6, 7});
 }
 
-//===- Rotary positions ---------------------------------------------------------------------===//
+//===- Rotary positions -----------------------------------------------------------------------===//
 
 TEST(Interpreter, MakesATableOfCosinesAndSines) {
   expectNear(
@@ -236,7 +236,7 @@ TEST(Interpreter, LeavesTheRestOfAHeadUnrotated) {
                 {-2, 1, 3, 4});
 }
 
-//===- The cache and attention --------------------------------------------------------------===//
+//===- The cache and attention ----------------------------------------------------------------===//
 
 /// @f appends keys and values to a cache of 1 layer and attends with the queries. `heads` query
 /// heads of 2 elements over 1 key-value head.
@@ -401,7 +401,7 @@ TEST(Interpreter, RefusesABatchOfAnotherLength) {
   EXPECT_THAT(messageOf(results), HasSubstr("1 rows, 1 positions, a batch of 0 tokens"));
 }
 
-//===- Kernels, weights, functions ----------------------------------------------------------===//
+//===- Kernels, weights, functions ------------------------------------------------------------===//
 
 TEST(Interpreter, RunsTheOpsOfAKernel) {
   expectExactly(callF(R"(

@@ -1,4 +1,4 @@
-//===- IrTest.h - Modules from text and what goes in and out of them ------------------------===//
+//===- IrTest.h - Modules from text and what goes in and out of them --------------------------===//
 
 #ifndef LLMOPT_TEST_UNIT_IR_IRTEST_H
 #define LLMOPT_TEST_UNIT_IR_IRTEST_H

@@ -1,4 +1,4 @@
-//===- MaterializerTest.cpp - What is written into weights.safetensors ----------------------===//
+//===- MaterializerTest.cpp - What is written into weights.safetensors ------------------------===//
 
 #include "test/unit/ir/IrTest.h"
 
@@ -183,7 +183,7 @@ TEST_F(Materializer, LeavesNoFileWhenATensorIsMissing) {
   EXPECT_FALSE(fs::exists(path));
 }
 
-//===- Memory -------------------------------------------------------------------------------===//
+//===- Memory ---------------------------------------------------------------------------------===//
 
 /// Anonymous memory of this process that is or was resident, in bytes; resets on request.
 int64_t statusField(const std::string &field) {

@@ -1,4 +1,4 @@
-//===- RecipeTest.cpp - Recipes against values written out ----------------------------------===//
+//===- RecipeTest.cpp - Recipes against values written out ------------------------------------===//
 
 #include "test/unit/ir/IrTest.h"
 
@@ -182,7 +182,7 @@ TEST(Recipe, NeedsACheckpointToLoadFrom) {
             "weight @w: tensor 'c' is to be loaded, but there is no checkpoint");
 }
 
-//===- Random rows --------------------------------------------------------------------------===//
+//===- Random rows ----------------------------------------------------------------------------===//
 
 const std::string randomA =
     "%a = llm.random {seed = 1 : i64, mean = 0.0 : f64, deviation = 1.0 : f64} "

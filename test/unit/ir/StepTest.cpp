@@ -1,4 +1,4 @@
-//===- StepTest.cpp - Whole steps over ragged batches, interpreted --------------------------===//
+//===- StepTest.cpp - Whole steps over ragged batches, interpreted ----------------------------===//
 
 #include "test/unit/ir/IrTest.h"
 

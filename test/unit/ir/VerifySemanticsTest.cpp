@@ -1,4 +1,4 @@
-//===- VerifySemanticsTest.cpp - Passes that keep their word, and passes that do not --------===//
+//===- VerifySemanticsTest.cpp - Passes that keep their word, and passes that do not ----------===//
 
 #include "passes/VerifySemantics.h"
 #include "test/unit/ir/IrTest.h"

@@ -1,4 +1,4 @@
-//===- AttentionTest.cpp - attention.h against plain double loops, and its invariance --------===//
+//===- AttentionTest.cpp - attention.h against plain double loops, and its invariance ---------===//
 
 #include "codegen/cpu/kernels/attention.h"
 

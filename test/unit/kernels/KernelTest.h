@@ -1,4 +1,4 @@
-//===- KernelTest.h - A team of plain threads, random data, and packing for the kernel tests -===//
+//===- KernelTest.h - A team of plain threads, random data, and packing for the kernel tests --===//
 
 #ifndef LLMOPT_TEST_UNIT_KERNELS_KERNELTEST_H
 #define LLMOPT_TEST_UNIT_KERNELS_KERNELTEST_H

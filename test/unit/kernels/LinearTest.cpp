@@ -1,4 +1,4 @@
-//===- LinearTest.cpp - linear.h against plain double loops, and its invariance --------------===//
+//===- LinearTest.cpp - linear.h against plain double loops, and its invariance ---------------===//
 
 #include "codegen/cpu/kernels/linear.h"
 

@@ -3,7 +3,7 @@
 // Tiny tokenizers of every kind with what the reference libraries make of hard texts; written by
 // scripts/goldens/tokenizer_goldens.py, which says what expected.json holds.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_TEST_UNIT_TOKENIZER_GOLDENS_H
 #define LLMOPT_TEST_UNIT_TOKENIZER_GOLDENS_H
