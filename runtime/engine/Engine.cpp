@@ -81,16 +81,155 @@ void Engine::cancel(int64_t id) {
 
 //===- Steps ----------------------------------------------------------------------------------===//
 
+Result<std::vector<TokenEvent>> Engine::step() {
+  if (queued.empty()) {
+    ScheduledStep scheduled = scheduler.next();
+    if (scheduled.runs.empty())
+      return std::vector<TokenEvent>();
+    LLMOPT_TRY(queue(std::move(scheduled)));
+  }
+  if (queued.size() == 1)
+    LLMOPT_TRY(queueAhead());
+  QueuedStep step = std::move(queued.front());
+  queued.pop_front();
+  return finish(step);
+}
+
 /// All rows while a prompt's logits are still to be handed out, else the row whose token is the
-/// sequence's last.
-WantedLogits Engine::wantedLogits(const ScheduledRun &run) {
+/// sequence's last. (Without new tokens that row tells when the prompt has been computed.)
+WantedLogits Engine::wantedLogits(const ScheduledRun &run) const {
   const Active &active = requests.at(run.group);
   if (active.request.onPromptLogits &&
       active.reported < static_cast<int64_t>(active.request.prompt.size()))
     return WantedLogits::All;
-  const Sequence &sequence = scheduler.group(run.group).sequences[run.sequence];
-  bool last = run.first + run.count == static_cast<int64_t>(sequence.tokens.size());
-  return last && active.request.maxNewTokens > 0 ? WantedLogits::Last : WantedLogits::None;
+  const SequenceGroup &group = scheduler.group(run.group);
+  return group.sequences[run.sequence].pending() == 0 ? WantedLogits::Last : WantedLogits::None;
+}
+
+bool Engine::readsLogits(const ScheduledRun &run) const {
+  return !device->samples() || requests.at(run.group).search ||
+         wantedLogits(run) == WantedLogits::All;
+}
+
+Status Engine::queue(ScheduledStep scheduled) {
+  QueuedStep step;
+  Batch batch;
+  for (const ScheduledRun &run : scheduled.runs) {
+    step.firstLogits.push_back(batch.logitRows());
+    const Sequence &sequence = scheduler.group(run.group).sequences[run.sequence];
+    batch.add(sequence.tokens.data() + run.first, run.first, run.count, sequence.cache,
+              wantedLogits(run));
+    step.readsLogits |= readsLogits(run);
+  }
+  step.firstLogits.push_back(batch.logitRows());
+  step.scheduled = std::move(scheduled);
+  LLMOPT_TRY(device->copyPages(step.scheduled.copies));
+  if (device->samples() && batch.logitRows() > 0)
+    LLMOPT_TRY(runChosen(step, batch));
+  else
+    LLMOPT_TRY(device->run(batch.view()));
+  queued.push_back(std::move(step));
+  return success();
+}
+
+/// Has the device choose a token from every row of logits; for those whose tokens are not looked at
+/// the most probable one, which takes the least.
+Status Engine::runChosen(const QueuedStep &step, Batch &batch) {
+  std::vector<LlmoptSampling> rows(batch.logitRows(), LlmoptSampling{0, 0, 1, 0, 0});
+  for (size_t i = 0; i < step.scheduled.runs.size(); ++i) {
+    if (step.firstLogits[i] == step.firstLogits[i + 1])
+      continue;
+    const SamplingOptions &sampling = requests.at(step.scheduled.runs[i].group).request.sampling;
+    LlmoptSampling &row = rows[step.firstLogits[i + 1] - 1];
+    row.temperature = static_cast<float>(sampling.temperature);
+    row.topK = static_cast<int32_t>(std::min<int64_t>(sampling.topK, INT32_MAX));
+    row.topP = static_cast<float>(sampling.topP);
+    row.seed = sampling.seed;
+    row.stream = sampling.stream;
+  }
+  return device->runSampled(batch.view(), rows.data());
+}
+
+/// Queues the step behind the queued one, if it is of the same sequences, whatever their tokens.
+Status Engine::queueAhead() {
+  const QueuedStep &last = queued.front();
+  if (last.readsLogits)
+    return success();
+  for (const ScheduledRun &run : last.scheduled.runs) {
+    auto active = requests.find(run.group);
+    if (active == requests.end() ||
+        active->second.generated + 1 >= active->second.request.maxNewTokens)
+      return success();
+  }
+  std::optional<ScheduledStep> next = scheduler.nextDecodes(last.scheduled);
+  if (!next)
+    return success();
+  QueuedStep step;
+  Batch batch;
+  const int32_t unknown = 0;
+  for (const ScheduledRun &run : next->runs) {
+    step.firstLogits.push_back(batch.logitRows());
+    batch.add(&unknown, run.first, 1, scheduler.group(run.group).sequences[0].cache,
+              WantedLogits::Last);
+  }
+  step.firstLogits.push_back(batch.logitRows());
+  step.scheduled = *std::move(next);
+  LLMOPT_TRY(device->runNext(batch.view()));
+  queued.push_back(std::move(step));
+  return success();
+}
+
+//===- Results --------------------------------------------------------------------------------===//
+
+Result<Engine::StepResults> Engine::take(const QueuedStep &step) {
+  StepResults results;
+  if (device->samples() && step.firstLogits.back() > 0) {
+    LLMOPT_ASSIGN(results.tokens, device->takeTokens());
+  }
+  if (step.readsLogits) {
+    LLMOPT_ASSIGN(results.logits, device->logits());
+  }
+  return results;
+}
+
+/// Hands out what a step computed. Groups that have gone since it was queued are passed over.
+Result<std::vector<TokenEvent>> Engine::finish(const QueuedStep &step) {
+  const int64_t vocabulary = device->artifact().manifest.vocabularySize;
+  LLMOPT_ASSIGN(StepResults results, take(step));
+  std::map<int64_t, std::vector<int64_t>> lastRows; // of groups that all went to their end
+  for (size_t i = 0; i < step.scheduled.runs.size(); ++i) {
+    const ScheduledRun &run = step.scheduled.runs[i];
+    auto active = requests.find(run.group);
+    if (active == requests.end())
+      continue;
+    int64_t rows = step.firstLogits[i + 1] - step.firstLogits[i];
+    if (rows == run.count && active->second.request.onPromptLogits && results.logits)
+      reportPromptLogits(run, rows, results.logits + step.firstLogits[i] * vocabulary);
+    const Sequence &sequence = scheduler.group(run.group).sequences[run.sequence];
+    if (run.first + run.count == static_cast<int64_t>(sequence.tokens.size()))
+      lastRows[run.group].push_back(step.firstLogits[i + 1] - 1);
+  }
+  std::vector<TokenEvent> events;
+  for (const auto &[id, rows] : lastRows) {
+    std::optional<TokenEvent> event;
+    if (requests.at(id).request.maxNewTokens == 0) {
+      event = TokenEvent{id, {}, FinishReason::Length};
+    } else if (requests.at(id).search) {
+      std::vector<const float *> logits;
+      for (int64_t row : rows)
+        logits.push_back(results.logits + row * vocabulary);
+      LLMOPT_ASSIGN(event, advanceBeams(id, logits));
+    } else {
+      LLMOPT_ASSIGN(int32_t token, nextToken(id, results, rows.front()));
+      event = append(id, token);
+    }
+    if (!event)
+      continue;
+    if (event->finished)
+      cancel(id);
+    events.push_back(std::move(*event));
+  }
+  return events;
 }
 
 /// Rows behind the prompt are not asked for, and those of a prompt that is computed again after a
@@ -107,19 +246,28 @@ void Engine::reportPromptLogits(const ScheduledRun &run, int64_t rows, const flo
   active.reported = end;
 }
 
-Result<TokenEvent> Engine::sampleNext(int64_t id, const float *logits) {
+/// The token chosen from a row of logits, by the device if it does that.
+Result<int32_t> Engine::nextToken(int64_t id, const StepResults &results, int64_t row) const {
+  const int64_t vocabulary = device->artifact().manifest.vocabularySize;
+  if (!results.tokens)
+    return sampleToken(results.logits + row * vocabulary, vocabulary,
+                       requests.at(id).request.sampling,
+                       static_cast<int64_t>(scheduler.group(id).sequences[0].tokens.size()));
+  int32_t token = results.tokens[row];
+  if (token < 0 || token >= vocabulary)
+    return makeError("the model's logits are not numbers (NaN), or the largest is infinite");
+  return token;
+}
+
+TokenEvent Engine::append(int64_t id, int32_t token) {
   Active &active = requests.at(id);
-  std::vector<int32_t> &tokens = scheduler.group(id).sequences[0].tokens;
-  const Request &request = active.request;
-  LLMOPT_ASSIGN(int32_t token, sampleToken(logits, device->artifact().manifest.vocabularySize,
-                                           request.sampling, static_cast<int64_t>(tokens.size())));
-  tokens.push_back(token);
+  scheduler.group(id).sequences[0].tokens.push_back(token);
   ++active.generated;
   TokenEvent event{id, {token}, std::nullopt};
-  if (std::find(request.stopTokens.begin(), request.stopTokens.end(), token) !=
-      request.stopTokens.end())
+  const std::vector<int32_t> &stops = active.request.stopTokens;
+  if (std::find(stops.begin(), stops.end(), token) != stops.end())
     event.finished = FinishReason::StopToken;
-  else if (active.generated >= request.maxNewTokens)
+  else if (active.generated >= active.request.maxNewTokens)
     event.finished = FinishReason::Length;
   return event;
 }
@@ -149,55 +297,6 @@ Result<std::optional<TokenEvent>> Engine::advanceBeams(int64_t id,
     cache.release(sequence.cache);
   sequences = std::move(next);
   return std::optional<TokenEvent>();
-}
-
-Result<std::vector<TokenEvent>> Engine::step() {
-  std::vector<TokenEvent> events;
-  ScheduledStep scheduled = scheduler.next();
-  if (scheduled.runs.empty())
-    return events;
-
-  Batch batch;
-  std::vector<int64_t> firstLogits; // of each run, and the end
-  for (const ScheduledRun &run : scheduled.runs) {
-    firstLogits.push_back(batch.logitRows());
-    const Sequence &sequence = scheduler.group(run.group).sequences[run.sequence];
-    batch.add(sequence.tokens.data() + run.first, run.first, run.count, sequence.cache,
-              wantedLogits(run));
-  }
-  firstLogits.push_back(batch.logitRows());
-  LLMOPT_TRY(device->copyPages(scheduled.copies));
-  LLMOPT_TRY(device->run(batch.view()));
-  LLMOPT_ASSIGN(const float *logits, device->logits());
-
-  const int64_t vocabulary = device->artifact().manifest.vocabularySize;
-  std::map<int64_t, std::vector<const float *>> lastLogits; // of groups that all went to their end
-  for (size_t i = 0; i < scheduled.runs.size(); ++i) {
-    const ScheduledRun &run = scheduled.runs[i];
-    const Active &active = requests.at(run.group);
-    int64_t rows = firstLogits[i + 1] - firstLogits[i];
-    const float *first = logits + firstLogits[i] * vocabulary;
-    if (rows == run.count && active.request.onPromptLogits)
-      reportPromptLogits(run, rows, first);
-    if (scheduler.group(run.group).sequences[run.sequence].pending() == 0)
-      lastLogits[run.group].push_back(rows ? first + (rows - 1) * vocabulary : nullptr);
-  }
-  for (const auto &[id, rows] : lastLogits) {
-    std::optional<TokenEvent> event;
-    if (requests.at(id).request.maxNewTokens == 0) {
-      event = TokenEvent{id, {}, FinishReason::Length};
-    } else if (requests.at(id).search) {
-      LLMOPT_ASSIGN(event, advanceBeams(id, rows));
-    } else {
-      LLMOPT_ASSIGN(event, sampleNext(id, rows.front()));
-    }
-    if (!event)
-      continue;
-    if (event->finished)
-      cancel(id);
-    events.push_back(std::move(*event));
-  }
-  return events;
 }
 
 } // namespace llmopt

@@ -4,6 +4,11 @@
 // once, a step at a time. What a request yields depends on it alone: not on the others, on chunks,
 // preemption or the number of threads. One thread at a time may call it.
 //
+// Where the device chooses tokens itself, it does so for every request without beams, and the
+// engine runs ahead: while a step of decodes is computed, the next one is queued, which takes its
+// tokens on the device. So the device never waits for the host. A request that turns out to have
+// ended leaves its row of that step unused.
+//
 //===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_RUNTIME_ENGINE_ENGINE_H
@@ -16,6 +21,7 @@
 #include "runtime/engine/Scheduler.h"
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -66,7 +72,7 @@ public:
   void cancel(int64_t id);
   bool idle() const { return requests.empty(); }
 
-  /// Computes one step. After an Error the engine is not to be used on.
+  /// Computes one step. It may yield nothing. After an Error the engine is not to be used on.
   Result<std::vector<TokenEvent>> step();
 
   const Device &model() const { return *device; }
@@ -81,10 +87,28 @@ private:
     int64_t reported = 0; ///< prompt rows whose logits were handed out
     std::optional<BeamSearch> search;
   };
+  /// A step that the device was given and whose results are still to be looked at.
+  struct QueuedStep {
+    ScheduledStep scheduled;
+    std::vector<int64_t> firstLogits; ///< row of logits of each run, and the end
+    bool readsLogits = false;         ///< and not only the tokens that the device chooses
+  };
+  /// What a step computed; the rows of one or both are null.
+  struct StepResults {
+    const float *logits = nullptr;
+    const int32_t *tokens = nullptr;
+  };
   Status check(const Request &request) const;
-  WantedLogits wantedLogits(const ScheduledRun &run);
+  WantedLogits wantedLogits(const ScheduledRun &run) const;
+  bool readsLogits(const ScheduledRun &run) const;
+  Status queue(ScheduledStep scheduled);
+  Status queueAhead();
+  Status runChosen(const QueuedStep &step, Batch &batch);
+  Result<StepResults> take(const QueuedStep &step);
+  Result<std::vector<TokenEvent>> finish(const QueuedStep &step);
   void reportPromptLogits(const ScheduledRun &run, int64_t rows, const float *logits);
-  Result<TokenEvent> sampleNext(int64_t id, const float *logits);
+  Result<int32_t> nextToken(int64_t id, const StepResults &results, int64_t row) const;
+  TokenEvent append(int64_t id, int32_t token);
   Result<std::optional<TokenEvent>> advanceBeams(int64_t id,
                                                  const std::vector<const float *> &logits);
 
@@ -93,6 +117,7 @@ private:
   KvCache cache;
   Scheduler scheduler;
   std::map<int64_t, Active> requests;
+  std::deque<QueuedStep> queued; ///< the second one, if any, follows from the first
   int64_t nextId = 0;
 };
 

@@ -37,6 +37,45 @@ ScheduledStep Scheduler::next() {
   return step;
 }
 
+std::optional<ScheduledStep> Scheduler::nextDecodes(const ScheduledStep &last) {
+  for (const ScheduledRun &run : last.runs) {
+    auto group = groups.find(run.group);
+    if (group == groups.end() || group->second.width > 1 || run.count != 1 ||
+        group->second.sequences[0].pending() != 0)
+      return std::nullopt;
+  }
+  ScheduledStep step;
+  for (const ScheduledRun &run : last.runs) {
+    CachedSequence &cached = groups.at(run.group).sequences[0].cache;
+    // Groups of one sequence share no pages, so there is nothing to copy.
+    if (!cache.append(cached, 1, step.copies))
+      break;
+    step.runs.push_back({run.group, 0, cached.length - 1, 1});
+  }
+  if (step.runs.size() == last.runs.size() && !wouldJoin(last))
+    return step;
+  for (const ScheduledRun &run : step.runs)
+    cache.truncate(groups.at(run.group).sequences[0].cache, run.first);
+  return std::nullopt;
+}
+
+/// Whether next() would take a group that has no part in `last`, whose groups have room for their
+/// next tokens already.
+bool Scheduler::wouldJoin(const ScheduledStep &last) const {
+  std::set<int64_t> running;
+  for (const ScheduledRun &run : last.runs)
+    running.insert(run.group);
+  bool waiting = false; // those after a group that waits wait too
+  for (const auto &[id, group] : groups) {
+    if (running.count(id))
+      continue;
+    if (group.holdsPages() || (!waiting && admit(group)))
+      return true;
+    waiting = true;
+  }
+  return false;
+}
+
 /// A group begins when there is room for all of its tokens beside what the running groups still
 /// lack, and rows for its decodes beside theirs.
 bool Scheduler::admit(const SequenceGroup &candidate) const {
@@ -46,9 +85,12 @@ bool Scheduler::admit(const SequenceGroup &candidate) const {
     if (&group != &candidate && !group.holdsPages())
       continue;
     rows += group.width;
-    for (const Sequence &sequence : group.sequences)
-      pages += cache.pagesFor(static_cast<int64_t>(sequence.tokens.size())) -
-               static_cast<int64_t>(sequence.cache.pages.size());
+    for (const Sequence &sequence : group.sequences) {
+      // Room for a token that is not known yet counts as its own.
+      int64_t tokens =
+          std::max(static_cast<int64_t>(sequence.tokens.size()), sequence.cache.length);
+      pages += cache.pagesFor(tokens) - static_cast<int64_t>(sequence.cache.pages.size());
+    }
   }
   return pages <= cache.freePages() && rows <= options.stepTokens;
 }

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace llmopt {
@@ -61,10 +62,17 @@ public:
   void remove(int64_t id);
   bool empty() const { return groups.empty(); }
   SequenceGroup &group(int64_t id) { return groups.at(id); }
+  const SequenceGroup &group(int64_t id) const { return groups.at(id); }
 
   /// Makes the next step, and room in the cache for it. Empty only if there are no groups, given
   /// that each group alone fits into the cache, and its width into a step.
   ScheduledStep next();
+
+  /// Makes the step after `last` while the tokens that `last` computes are not known yet: the
+  /// decodes of the same groups, with room in the cache. Nothing, and nothing changed, where next()
+  /// would take other groups once they are known, or where `last` is more than decodes of groups of
+  /// one sequence.
+  std::optional<ScheduledStep> nextDecodes(const ScheduledStep &last);
 
   /// Times that a group gave up its pages, so far.
   int64_t preemptions() const { return preempted; }
@@ -73,6 +81,7 @@ private:
   void scheduleDecodes(ScheduledStep &step);
   void schedulePrompts(ScheduledStep &step, bool force);
   bool admit(const SequenceGroup &group) const;
+  bool wouldJoin(const ScheduledStep &last) const;
   std::vector<ScheduledRun> chunksOf(int64_t id, int64_t rows) const;
   bool reserve(int64_t id, ScheduledStep &step, const std::vector<ScheduledRun> &runs,
                bool mayPreempt);
