@@ -20,17 +20,24 @@ namespace llmopt {
 
 namespace fs = std::filesystem;
 
-static Result<std::string> emitPlanned(PlannedModule &planned, const ArtifactOptions &options) {
-  if (options.target == "cpu")
-    return emitCpuSource(planned);
+static Result<std::vector<SourceFile>> emitPlanned(PlannedModule &planned,
+                                                   const ArtifactOptions &options) {
+  if (options.target == "cpu") {
+    LLMOPT_ASSIGN(std::string text, emitCpuSource(planned));
+    return std::vector<SourceFile>{{"model.cpp", std::move(text)}};
+  }
   if (options.target == "cuda")
-    return emitCudaSource(planned, options.arch);
+    return emitCudaSources(planned, options.arch);
   return makeError("unknown target '{}'; known: cpu, cuda", options.target);
 }
 
 Result<std::string> emitSource(ModuleOp module, const ArtifactOptions &options) {
   LLMOPT_ASSIGN(PlannedModule planned, planModule(module));
-  return emitPlanned(planned, options);
+  LLMOPT_ASSIGN(std::vector<SourceFile> files, emitPlanned(planned, options));
+  std::string text;
+  for (const SourceFile &file : files)
+    text += (text.empty() ? "" : "\n") + file.text;
+  return text;
 }
 
 static Status makeFolder(const std::string &path) {
@@ -41,10 +48,13 @@ static Status makeFolder(const std::string &path) {
   return success();
 }
 
-static Status writeSources(const std::string &directory, const std::string &source,
+static Status writeSources(const std::string &directory, const std::vector<SourceFile> &files,
                            const ArtifactOptions &options) {
   bool cpu = options.target == "cpu";
-  LLMOPT_TRY(writeFile(directory + (cpu ? "/model.cpp" : "/model.cu"), source));
+  if (!cpu)
+    LLMOPT_TRY(makeFolder(directory + "/source"));
+  for (const SourceFile &file : files)
+    LLMOPT_TRY(writeFile(directory + "/" + file.path, file.text));
   LLMOPT_TRY(makeFolder(directory + "/kernels"));
   for (const EmbeddedFile &header : cpu ? cpuKernelHeaders() : cudaKernelHeaders())
     LLMOPT_TRY(writeFile(directory + "/kernels/" + header.name, header.content));
@@ -103,9 +113,9 @@ Status writeArtifact(ModuleOp module, const TensorSource *source, const std::str
   LLMOPT_ASSIGN(PendingDirectory pending, PendingDirectory::create(path, "manifest.json"));
   const std::string &directory = pending.path();
   LLMOPT_ASSIGN(PlannedModule planned, planModule(module));
-  LLMOPT_ASSIGN(std::string text, emitPlanned(planned, options));
+  LLMOPT_ASSIGN(std::vector<SourceFile> sources, emitPlanned(planned, options));
   LLMOPT_ASSIGN(Manifest manifest, describe(module, planned.plan, options));
-  LLMOPT_TRY(writeSources(directory, text, options));
+  LLMOPT_TRY(writeSources(directory, sources, options));
   if (options.target == "cpu") {
     LLMOPT_ASSIGN(HostTarget host, resolveHostTarget(options.cpu));
     manifest.requiredFeatures = host.features;

@@ -1,5 +1,4 @@
-//===- ArtifactWriter.h - From a placed module to a directory that runs
-//-----------------------------------------===//
+//===- ArtifactWriter.h - From a placed module to a directory that runs -----------------------===//
 
 #ifndef LLMOPT_CODEGEN_ARTIFACTWRITER_H
 #define LLMOPT_CODEGEN_ARTIFACTWRITER_H
@@ -30,7 +29,7 @@ struct ArtifactOptions {
   bool quiet = false;
 };
 
-/// The emitted source of a placed module: model.cpp or model.cu.
+/// The emitted source of a placed module: model.cpp, or the files of source/ one after the other.
 Result<std::string> emitSource(mlir::ModuleOp module, const ArtifactOptions &options);
 
 /// Writes the whole artifact to `path`. Nothing appears there before everything is written; an

@@ -1,5 +1,4 @@
-//===- EmbeddedFile.h - Kernel headers inside the compiler
-//------------------------------------------------===//
+//===- EmbeddedFile.h - Kernel headers inside the compiler ------------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_EMBEDDEDFILE_H
 #define LLMOPT_CODEGEN_EMBEDDEDFILE_H
@@ -17,7 +16,7 @@ struct EmbeddedFile {
 
 /// Every header that an emitted model.cpp includes, abi.h among them.
 const std::vector<EmbeddedFile> &cpuKernelHeaders();
-/// Every header that an emitted model.cu includes.
+/// Every header that emitted CUDA sources include.
 const std::vector<EmbeddedFile> &cudaKernelHeaders();
 
 } // namespace llmopt

@@ -1,5 +1,4 @@
-//===- SourceWriter.h - Indented source text
-//---------------------------------------------------------===//
+//===- SourceWriter.h - Indented source text --------------------------------------------------===//
 
 #ifndef LLMOPT_CODEGEN_SOURCEWRITER_H
 #define LLMOPT_CODEGEN_SOURCEWRITER_H
@@ -9,6 +8,12 @@
 #include <string>
 
 namespace llmopt {
+
+/// A file of emitted source, by its path in the artifact.
+struct SourceFile {
+  std::string path;
+  std::string text;
+};
 
 /// Collects lines; braces indent what stands between them.
 class SourceWriter {

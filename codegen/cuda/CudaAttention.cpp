@@ -14,7 +14,7 @@ namespace llmopt {
 namespace {
 /// A Products policy of kernels/attention.cuh with what follows from it.
 struct Products {
-  std::string type;
+  std::string type, header;
   int64_t slots = 0, step = 0, threads = 0, sharedBytes = 0;
 };
 
@@ -63,6 +63,7 @@ private:
     products.type =
         fmt::format("TensorAttention<Config, /*QueryTiles=*/{}, /*KeyGroups=*/{}, /*Keys=*/{}>",
                     queryTiles, keyGroups, keys);
+    products.header = "attention_tensor";
     products.slots = 16 * queryTiles;
     products.step = keyGroups * keys;
     products.threads = 32 * queryTiles * keyGroups;
@@ -76,6 +77,7 @@ private:
   Products exactProducts(int64_t slots, int64_t step) {
     Products products;
     products.type = fmt::format("ExactAttention<Config, /*Slots=*/{}, /*Step=*/{}>", slots, step);
+    products.header = "attention_exact";
     products.slots = slots;
     products.step = step;
     products.threads = 128;
@@ -141,6 +143,7 @@ private:
     int64_t headTiles = llvm::divideCeil(group(), headsOfTile);
     CudaFunction function;
     function.name = planned.name + suffix;
+    function.header = products.header;
     function.tiles = cache.getHeads() * headTiles * std::max<int64_t>(1, splitCount);
     function.rowsPerTile = decode ? 1 : products.slots / headsOfTile;
     function.perSequence = !decode;

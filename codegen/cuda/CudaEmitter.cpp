@@ -4,6 +4,8 @@
 
 #include "llvm/Support/raw_ostream.h"
 
+#include <set>
+
 using namespace mlir;
 
 namespace llmopt {
@@ -29,18 +31,34 @@ void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPoi
   out.line("[[maybe_unused]] Arguments arguments{};", pointers.initializers());
 }
 
-static void emitHead(SourceWriter &out, const PlannedKernel &planned) {
-  out.line();
-  out.line("//===- {} ---===//", planned.name);
-  std::string text;
-  llvm::raw_string_ostream stream(text);
+/// A line of dashes to the 100th column: "//===- name - what ---===//".
+static std::string ruleLine(const std::string &text) {
+  std::string line = "//===-" + text;
+  line.append(line.size() < 95 ? 95 - line.size() : 0, '-');
+  return line + "===//\n";
+}
+
+/// What the file is, with the ops that it came from.
+static std::string headOf(const PlannedKernel &planned, const std::string &path,
+                          const std::string &arch) {
+  std::string text = ruleLine(fmt::format(" {} - {} ", path, planned.from));
+  SourceWriter out;
+  out.line("//");
+  out.comment("A kernel of the step, for " + arch +
+              "; plan.json has which of its functions run for how many rows.\n"
+              "Emitted by llmopt, compiled by NVRTC when the model is loaded.\n");
+  out.line("//");
+  std::string ops;
+  llvm::raw_string_ostream stream(ops);
   KernelOp kernel = planned.kernel;
   for (Operation &op : kernel.getBlock()->without_terminator()) {
+    stream << "  ";
     op.print(stream, OpPrintingFlags().useLocalScope().elideLargeElementsAttrs());
     stream << '\n';
   }
-  out.comment(text);
-  out.line();
+  out.comment(ops);
+  out.line("//");
+  return text + out.str() + ruleLine("") + "\n";
 }
 
 static Json toJson(const std::vector<CudaVariant> &variants) {
@@ -52,7 +70,8 @@ static Json toJson(const std::vector<CudaVariant> &variants) {
                     {"tiles", function.tiles},
                     {"rows_per_tile", function.rowsPerTile},
                     {"block", function.threads},
-                    {"shared", function.sharedBytes}};
+                    {"shared", function.sharedBytes},
+                    {"early", true}};
       if (function.perSequence)
         entry["per_sequence"] = true;
       functions.push_back(std::move(entry));
@@ -78,27 +97,38 @@ static Result<std::vector<CudaVariant>> emitKernel(SourceWriter &out, const Plan
   return makeError("kernel '{}' has an unknown anchor", planned.name);
 }
 
-Result<std::string> emitCudaSource(PlannedModule &planned, const std::string &arch) {
+/// The headers that the functions' templates are in.
+static std::string includesOf(const PlannedKernel &planned,
+                              const std::vector<CudaVariant> &variants) {
+  std::set<std::string> headers;
+  for (const CudaVariant &variant : variants)
+    for (const CudaFunction &function : variant.functions)
+      headers.insert(function.header);
+  KernelOp kernel = planned.kernel;
+  if (llvm::any_of(kernel.getBlock()->getArgumentTypes(), llvm::IsaPred<CacheType>))
+    headers.insert("cache");
+  std::string text;
+  for (const std::string &header : headers)
+    text += fmt::format("#include \"kernels/{}.cuh\"\n", header);
+  return text + "\nusing namespace llmopt::cuda;\n\n";
+}
+
+Result<std::vector<SourceFile>> emitCudaSources(PlannedModule &planned, const std::string &arch) {
   int64_t limit = sharedLimit(arch);
   if (limit == 0)
     return makeError("unknown architecture '{}'; known: sm_80, sm_86, sm_89, sm_90, sm_90a", arch);
-  SourceWriter out;
-  out.comment("One inference step for " + arch +
-              ", a few functions per kernel; plan.json has the order in which they run.\n"
-              "Emitted by llmopt from module.mlir; compiled with NVRTC when it is loaded.");
-  for (const char *header : {"attention_exact", "attention_tensor", "gemm", "matvec"})
-    out.line("#include \"kernels/{}.cuh\"", header);
-  out.line();
-  out.line("using namespace llmopt::cuda;");
+  std::vector<SourceFile> files;
   for (PlannedKernel &kernel : planned.kernels) {
-    emitHead(out, kernel);
+    SourceWriter out;
     LLMOPT_ASSIGN(auto variants, emitKernel(out, kernel, limit));
+    std::string path = fmt::format("source/{}.cu", kernel.name);
+    files.push_back({path, headOf(kernel, path, arch) + includesOf(kernel, variants) + out.str()});
     Json target = toJson(variants);
     for (PlanLaunch &launch : planned.plan.launches)
       if (launch.kernel == kernel.name)
         launch.target = target;
   }
-  return out.str();
+  return files;
 }
 
 } // namespace llmopt

@@ -1,22 +1,25 @@
-//===- CudaEmitter.h - model.cu: the kernels of a step as CUDA --------------------------------===//
+//===- CudaEmitter.h - The kernels of a step as CUDA, a source file each ----------------------===//
 //
 // A kernel of the plan becomes instances of templates of codegen/cuda/kernels: its shape as a
 // struct of constants, its pointwise parts as functors, and one `__global__` function for each
-// range of row counts that its schedule distinguishes. The text is for people too: it is indented,
-// named after its ops, and quotes the IR that it came from.
+// range of row counts that its schedule distinguishes. Each kernel is a source file of its own,
+// source/NAME.cu with its name in the plan, so that they compile side by side and are cached one by
+// one. The text is for people too: it is indented, named after its ops, and quotes the IR that it
+// came from.
 //
 // Every function takes the LlmoptBatch by value, then the pointers of the plan's launch in their
 // order. What to launch is in each launch's `target`:
 //
 //   {"variants": [
-//     {"max_rows": 4,                    // up to this many rows; absent in the last
-//      "functions": [                    // one after the other
+//     {"max_rows": 4,                        // up to this many rows; absent in the last
+//      "functions": [                        // one after the other
 //        {"name": "norm_linear_rows4",
-//         "tiles": 320, "rows_per_tile": 4,   // blocks: tiles * ceil(rows / rows_per_tile), or
-//         with "per_sequence": true,               // per_sequence tiles * (rows / rows_per_tile +
-//         sequences) "block": 256,                  // threads "shared": 67840}]},            //
-//         bytes of dynamic shared memory
-//     ...]}
+//         "tiles": 320, "rows_per_tile": 4,  // blocks: tiles * ceil(rows / rows_per_tile)
+//         "per_sequence": true,              // tiles * (rows / rows_per_tile + sequences) instead
+//         "block": 256,                      // threads
+//         "shared": 67840,                   // bytes of dynamic shared memory
+//         "early": true}]},                  // it waits for the kernels before it by itself:
+//     ...]}                                  // programmatic dependent launch
 //
 // rows is N or M by the launch's `space`.
 //
@@ -26,12 +29,13 @@
 #define LLMOPT_CODEGEN_CUDA_CUDAEMITTER_H
 
 #include "codegen/PlanEmitter.h"
+#include "codegen/SourceWriter.h"
 
 namespace llmopt {
 
-/// The text of model.cu for an architecture: sm_80, sm_86, sm_89, sm_90 or sm_90a. Fills `target`
-/// of the plan's launches. Fails on a kernel that the templates cannot express, naming it.
-Result<std::string> emitCudaSource(PlannedModule &planned, const std::string &arch);
+/// The sources for an architecture: sm_80, sm_86, sm_89, sm_90 or sm_90a. Fills `target` of the
+/// plan's launches. Fails on a kernel that the templates cannot express, naming it.
+Result<std::vector<SourceFile>> emitCudaSources(PlannedModule &planned, const std::string &arch);
 
 } // namespace llmopt
 

@@ -1,4 +1,4 @@
-//===- CudaLinear.cpp - Linears: their parts, and a function for each number of rows --------===//
+//===- CudaLinear.cpp - Linears: their parts, and a function for each number of rows ----------===//
 
 #include "codegen/cuda/CudaLinear.h"
 
@@ -59,7 +59,9 @@ private:
       function.rowsPerTile = get("rows");
       function.tiles = columnTiles(get("columns"));
       out.line();
-      if (facts.getAs<StringAttr>("kind").getValue() == "matvec") {
+      StringRef kind = facts.getAs<StringAttr>("kind").getValue();
+      function.header = kind.str();
+      if (kind == "matvec") {
         LLMOPT_TRY(emitMatvec(function, get));
       } else {
         if (!linear.isDirect)
@@ -145,6 +147,7 @@ private:
       return *inputDone;
     CudaFunction function;
     function.name = planned.name + "_input";
+    function.header = "rows";
     function.threads = 256;
     function.sharedBytes = 32;
     openFunction(out, planned, pointers, function);

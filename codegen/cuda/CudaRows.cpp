@@ -242,6 +242,7 @@ Result<std::vector<CudaVariant>> emitCudaRows(SourceWriter &out, const PlannedKe
   // RowKernel of kernels/rows.cuh.
   CudaFunction function;
   function.name = planned.name + "_rows"; // "norm" alone is a function of the CUDA library
+  function.header = "rows";
   function.threads = 256;
   function.sharedBytes = 32;
   openFunction(out, planned, pointers, function);

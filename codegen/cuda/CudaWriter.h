@@ -44,6 +44,7 @@ private:
 /// One `__global__` function to launch; see CudaEmitter.h.
 struct CudaFunction {
   std::string name;
+  std::string header; ///< of kernels/ that has its template
   int64_t tiles = 1, rowsPerTile = 1;
   bool perSequence = false;
   int64_t threads = 0, sharedBytes = 0;

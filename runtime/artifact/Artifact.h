@@ -5,7 +5,8 @@
 // - manifest.json: Manifest: what it is, for which target, sizes and checksums of every file
 // - plan.json: Plan: buffers, weights, launches in order
 // - module.mlir: the final IR, for reading
-// - model.cpp or model.cu, kernels/: the emitted source, for reading; on the CPU also model.so
+// - CPU: model.cpp and kernels/, the emitted source, for reading, and model.so made of it
+// - CUDA: source/KERNEL.cu, kernels/: the emitted source, compiled when the model is loaded
 // - weights.safetensors: packed weights, every tensor 4 KiB aligned; absent if all are random
 // - tokenizer files of the checkpoint, as they were
 //
@@ -31,7 +32,7 @@ namespace llmopt {
 
 /// Raised when the meaning of a file of the artifact changes; the runtime opens its own number
 /// only.
-constexpr int64_t artifactFormatVersion = 1;
+constexpr int64_t artifactFormatVersion = 2;
 
 /// Element types of buffers and weights, spelled as safetensors does.
 enum class ElementType { F32, F16, BF16 };

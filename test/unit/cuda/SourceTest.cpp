@@ -6,9 +6,13 @@
 //===------------------------------------------------------------------------------------------===//
 
 #include "codegen/EmbeddedFile.h"
+#include "support/Files.h"
 #include "test/unit/cuda/NvrtcTest.h"
 #include "tools/Compile.h"
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <sstream>
 
 using namespace llmopt;
@@ -73,22 +77,33 @@ std::vector<Case> allCases() {
 
 TEST_P(EmittedCuda, CompilesWithoutSpills) {
   LLMOPT_NEED_NVRTC(nvrtc);
+  std::string artifact = testing::TempDir() + "/emitted-cuda-" + std::to_string(getpid());
   CompileOptions options;
   options.checkpoint = LLMOPT_SOURCE_DIR "/models/" + GetParam().model;
-  options.emit = CompileOptions::Emit::Source;
+  options.output = artifact;
   options.target = "cuda";
   options.precision = GetParam().precision;
   options.arch = GetParam().arch;
   options.randomWeights = true;
   options.fuse = GetParam().fuse;
   options.quiet = true;
-  auto emitted = compile(options);
-  ASSERT_TRUE(emitted) << emitted.error().message();
-  auto image = nvrtc.compile("model.cu", emitted->text, kernelHeaders(),
-                             {GetParam().arch, /*reportResources=*/true});
-  ASSERT_TRUE(image) << image.error().message();
-  EXPECT_EQ(image->log.find("warning"), std::string::npos) << image->log;
-  EXPECT_EQ(spillingFunctions(image->log), std::vector<std::string>());
+  auto compiled = compile(options);
+  ASSERT_TRUE(compiled) << compiled.error().message();
+  int sources = 0;
+  for (const auto &entry : std::filesystem::directory_iterator(artifact + "/source")) {
+    std::string name = "source/" + entry.path().filename().string();
+    SCOPED_TRACE(name);
+    auto text = readFile(entry.path().string());
+    ASSERT_TRUE(text) << text.error().message();
+    auto image =
+        nvrtc.compile(name, *text, kernelHeaders(), {GetParam().arch, /*reportResources=*/true});
+    ASSERT_TRUE(image) << image.error().message();
+    EXPECT_EQ(image->log.find("warning"), std::string::npos) << image->log;
+    EXPECT_EQ(spillingFunctions(image->log), std::vector<std::string>());
+    ++sources;
+  }
+  EXPECT_GE(sources, compiled->kernels);
+  std::filesystem::remove_all(artifact);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, EmittedCuda, testing::ValuesIn(allCases()), testName);
