@@ -31,6 +31,7 @@ struct CudaCard {
   std::string name;
   int major = 0, minor = 0; ///< compute capability: 9, 0
   int multiprocessors = 0;
+  uint32_t sharedBytes = 0; ///< shared memory that a block can have
   uint64_t totalBytes = 0;
   uint64_t freeBytes = 0; ///< when the driver was opened
 };
@@ -42,8 +43,11 @@ struct CudaSource {
   std::vector<std::string> kernels; ///< its `extern "C" __global__` functions that will be launched
 };
 
-/// A kernel, ready to launch; belongs to the driver.
-struct CudaKernel;
+/// A kernel, ready to launch; belongs to the driver, which derives from it what it needs.
+class CudaKernel {
+public:
+  virtual ~CudaKernel() = default;
+};
 
 /// Memory that a launch may touch. The emulator holds a kernel to it, a card does not know of it.
 struct CudaExtent {
