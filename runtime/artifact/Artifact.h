@@ -132,6 +132,8 @@ struct Plan {
   int64_t tokenRowBytes = 0;      ///< the token arena has tokenRowBytes * N bytes
   int64_t logitRowBytes = 0;      ///< likewise for M
   int64_t threadScratchBytes = 0; ///< private to each thread of the team (CPU)
+  /// Facts of the target about the whole step, kept as they are: for CUDA how tokens are chosen.
+  Json target = Json::object();
 
   OrderedJson toJson() const;
   /// Checks every index and size; `what` names the file.

@@ -113,6 +113,8 @@ OrderedJson Plan::toJson() const {
   json["launches"] = OrderedJson::array();
   for (const PlanLaunch &launch : launches)
     json["launches"].push_back(llmopt::toJson(launch));
+  if (!target.empty())
+    json["target"] = target;
   return json;
 }
 
@@ -281,6 +283,10 @@ Result<Plan> Plan::fromJson(const Json &json, const std::string &what) {
     plan.launches.push_back(std::move(launch));
   }
 
+  if (jsonHas(json, "target")) {
+    LLMOPT_ASSIGN(const Json *target, jsonObject(json, "target", what));
+    plan.target = *target;
+  }
   LLMOPT_ASSIGN(plan.logits,
                 jsonInteger(json, "logits", what, 0, int64_t(plan.buffers.size()) - 1));
   if (plan.buffers[plan.logits].space != RowSpace::Logit)
