@@ -45,7 +45,7 @@ double uniformRandom(uint64_t seed, uint64_t stream, uint64_t position) {
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
-/// Keeps the fewest of the most probable candidates that have the share `topP`, in falling order.
+/// Keeps the fewest of the most probable candidates that have the share `topP`.
 template <typename Before>
 static void keepNucleus(std::vector<int32_t> &candidates, const std::vector<double> &weights,
                         double topP, Before before) {
@@ -61,7 +61,6 @@ static void keepNucleus(std::vector<int32_t> &candidates, const std::vector<doub
     std::pop_heap(candidates.begin(), end--, after);
   }
   candidates.erase(candidates.begin(), end);
-  std::reverse(candidates.begin(), candidates.end());
 }
 
 Result<int32_t> sampleToken(const float *logits, int64_t vocabulary, const SamplingOptions &options,
@@ -85,8 +84,7 @@ Result<int32_t> sampleToken(const float *logits, int64_t vocabulary, const Sampl
     weights[id] = std::exp((double(logits[id]) - double(logits[best])) / options.temperature);
   if (options.topP < 1)
     keepNucleus(candidates, weights, options.topP, before);
-  else
-    std::sort(candidates.begin(), candidates.end());
+  std::sort(candidates.begin(), candidates.end());
 
   double total = 0;
   for (int32_t id : candidates)

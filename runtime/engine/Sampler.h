@@ -3,8 +3,11 @@
 // softmax(logits / temperature), cut to the top_k most probable tokens, then to the fewest most
 // probable ones that together have at least top_p (nucleus sampling, Holtzman et al. 2020), in this
 // order, as Hugging Face does; equal logits rank by rising id. Temperature 0 takes the most
-// probable token. The random number of a choice is a function of (seed, stream, position) alone, so
-// that a sequence does not depend on what is computed beside it.
+// probable token, of equal ones the first. Of those that are kept, taken in the order of their ids,
+// the choice is the first whose probabilities so far add up to more than a random number in [0, 1).
+// That number is a function of (seed, stream, position) alone, so that a sequence does not depend
+// on what is computed beside it. A device that samples (kernels/sampling.cuh) chooses the same
+// token, but for rounding.
 //
 //===------------------------------------------------------------------------------------------===//
 

@@ -82,6 +82,20 @@ TEST(Sampler, TopPCountsWhatTopKLeaves) {
   expectNear(frequencies(options), expected(1, {1, 3}));
 }
 
+TEST(Sampler, ChoosesInTheOrderOfIds) {
+  // Of equal tokens, each has its part of [0, 1) in the order of the ids, whatever is cut off.
+  std::vector<float> row = {1, -5, 1, 1, -5, 1};
+  const int kept[] = {0, 2, 3, 5};
+  SamplingOptions cut;
+  cut.temperature = 1;
+  cut.topK = 4;
+  cut.topP = 0.999;
+  for (int64_t position = 0; position < 200; ++position) {
+    double random = uniformRandom(cut.seed, cut.stream, uint64_t(position));
+    EXPECT_EQ(*sampleToken(row.data(), 6, cut, position), kept[int(random * 4)]) << random;
+  }
+}
+
 TEST(Sampler, AChoiceDependsOnSeedStreamAndPositionOnly) {
   EXPECT_EQ(uniformRandom(1, 2, 3), uniformRandom(1, 2, 3));
   EXPECT_NE(uniformRandom(1, 2, 3), uniformRandom(2, 2, 3));
