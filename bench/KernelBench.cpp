@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -34,8 +35,11 @@ struct FreeMemory {
 template <class T> using Array = std::unique_ptr<T[], FreeMemory>;
 
 template <class T> Array<T> newArray(int64_t count) {
-  int64_t bytes = roundUp(count * int64_t(sizeof(T)), 4096);
-  Array<T> memory(static_cast<T *>(std::aligned_alloc(4096, size_t(bytes))));
+  // Large pages, as the runtime keeps weights in.
+  constexpr int64_t largePage = int64_t(1) << 21;
+  int64_t bytes = roundUp(count * int64_t(sizeof(T)), largePage);
+  Array<T> memory(static_cast<T *>(std::aligned_alloc(size_t(largePage), size_t(bytes))));
+  ::madvise(memory.get(), size_t(bytes), MADV_HUGEPAGE);
   std::memset(memory.get(), 0, size_t(bytes));
   return memory;
 }
@@ -124,6 +128,7 @@ private:
 double medianSeconds(int repeats, const std::function<double()> &once) {
   once();
   std::vector<double> times;
+  times.reserve(static_cast<size_t>(repeats));
   for (int i = 0; i < repeats; ++i)
     times.push_back(once());
   std::sort(times.begin(), times.end());
