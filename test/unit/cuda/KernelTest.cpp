@@ -9,6 +9,7 @@
 #include "codegen/cuda/kernels/attention_tensor.cuh"
 #include "codegen/cuda/kernels/gemm.cuh"
 #include "codegen/cuda/kernels/matvec.cuh"
+#include "test/unit/cuda/Emulate.h"
 
 #include <gtest/gtest.h>
 

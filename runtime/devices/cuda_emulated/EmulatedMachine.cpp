@@ -1,0 +1,696 @@
+#include "runtime/devices/cuda_emulated/EmulatedMachine.h"
+
+#include "support/FloatTypes.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace llmopt::emulated {
+
+static const char *const blockBarrier = "the block's barrier";
+
+EmulatedMachine::EmulatedMachine(const EmulatorOptions &options)
+    : options(options), random(options.seed),
+      scheduler(options.seed == 0 ? std::function<uint32_t(uint32_t)>()
+                                  : [this](uint32_t below) { return uint32_t(random() % below); }),
+      checks(options.checks) {
+  now = [this](int which) { enter(which); };
+  body = [this] {
+    launch->body();
+    endThread();
+  };
+}
+
+//===------------------------------------------------------------------------------------------===//
+// A launch
+//===------------------------------------------------------------------------------------------===//
+
+Status EmulatedMachine::run(const GridLaunch &newLaunch) {
+  launch = &newLaunch;
+  threads = newLaunch.threads;
+  blocks = newLaunch.blocks;
+  std::string kernel = "kernel " + newLaunch.kernel;
+  if (threads < 1 || threads > Order::maxThreads)
+    return makeError("{}: a block of {} threads; 1 to {} are possible", kernel, threads,
+                     Order::maxThreads);
+  if (blocks < 1)
+    return makeError("{}: a grid of {} blocks", kernel, blocks);
+  if (newLaunch.sharedBytes < 0 ||
+      newLaunch.sharedCapacity < size_t(newLaunch.sharedBytes) + GridLaunch::guardBytes)
+    return makeError("{}: {} bytes of shared memory are more than a block can have", kernel,
+                     newLaunch.sharedBytes);
+  if (!scheduler.reserve(threads))
+    return makeError("{}: no memory for the stacks of {} threads", kernel, threads);
+  state.resize(size_t(threads));
+  warps.resize(size_t(threads + 31) / 32);
+  random.seed(options.seed);
+  if (checks)
+    memory.startLaunch(newLaunch);
+
+  std::vector<int> order;
+  if (options.seed != 0 || options.fallingOrder)
+    for (int i = 0; i < blocks; ++i)
+      order.push_back(blocks - 1 - i);
+  if (options.seed != 0)
+    for (size_t i = order.size() - 1; i > 0; --i)
+      std::swap(order[i], order[random() % (i + 1)]);
+  for (int i = 0; i < blocks; ++i) {
+    Status status = runBlock(order.empty() ? i : order[size_t(i)]);
+    if (!status)
+      return status.error().within(kernel);
+  }
+  return success();
+}
+
+void EmulatedMachine::startBlock(int index) {
+  block = index;
+  live = threads;
+  problem.clear();
+  barriers.clear();
+  moved.clear();
+  for (Thread &each : state) {
+    each.waits = nullptr;
+    each.copies.clear();
+    each.groups.clear();
+    each.firstCopy = each.firstGroup = 0;
+  }
+  for (size_t i = 0; i < warps.size(); ++i) {
+    int lanes = std::min(32, threads - static_cast<int>(i) * 32);
+    warps[i].lanes = lanes == 32 ? wholeWarp : (1u << lanes) - 1;
+    warps[i].waiting = 0;
+  }
+  // What nobody has written is NaN, as float, half and bfloat.
+  std::memset(launch->shared, 0xff, size_t(launch->sharedBytes) + GridLaunch::guardBytes);
+  if (checks)
+    memory.startBlock(index);
+}
+
+Status EmulatedMachine::runBlock(int index) {
+  startBlock(index);
+  Scheduler::End end = scheduler.run(threads, body, now);
+  if (end == Scheduler::End::Stopped)
+    return Error(problem);
+  if (end == Scheduler::End::Deadlock)
+    return makeError("block {}, {}", index, describeDeadlock());
+  if (!problem.empty())
+    return Error(problem);
+  const char *guard = launch->shared + launch->sharedBytes;
+  for (size_t i = 0; i < GridLaunch::guardBytes; ++i)
+    if (guard[i] != char(0xff))
+      return makeError("block {}: byte {} of shared memory was written, beyond its {} bytes", index,
+                       size_t(launch->sharedBytes) + i, launch->sharedBytes);
+  return success();
+}
+
+/// `which` thread runs from now on.
+void EmulatedMachine::enter(int which) {
+  thread = which;
+  inside = which < 0;
+  if (which >= 0) {
+    stackBegin = scheduler.stackBegin(which);
+    stackBytes = Fiber::bytes;
+  }
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Errors
+//===------------------------------------------------------------------------------------------===//
+
+/// "gemm.cuh:12".
+static std::string placeOf(Site site) {
+  const char *slash = std::strrchr(site.file, '/');
+  return fmt::format("{}:{}", slash ? slash + 1 : site.file, site.line);
+}
+
+void EmulatedMachine::failWith(const std::string &message, const std::string &place) {
+  std::string who = thread >= 0 ? fmt::format("thread {}", thread) : "an asynchronous operation";
+  problem =
+      fmt::format("block {}, {}: {}{}{}", block, who, message, place.empty() ? "" : ", at ", place);
+  scheduler.stop();
+}
+
+void EmulatedMachine::fail(const char *message, Site site) { failWith(message, placeOf(site)); }
+
+void EmulatedMachine::check(bool fine, Site site) {
+  if (!fine)
+    failWith(memory.problem(), site.file ? placeOf(site) : "");
+}
+
+std::string EmulatedMachine::describeDeadlock() const {
+  std::string text;
+  int listed = 0, waiting = 0;
+  const char *last = nullptr;
+  int lastLine = 0;
+  for (size_t i = 0; i < state.size(); ++i) {
+    const Thread &each = state[i];
+    if (!each.waits)
+      continue;
+    ++waiting;
+    if (each.waits == last && each.site.line == lastLine)
+      continue;
+    last = each.waits;
+    lastLine = each.site.line;
+    if (++listed <= 4)
+      text += fmt::format("{}thread {} waits for {} at {}", text.empty() ? "" : ", ", i, each.waits,
+                          placeOf(each.site));
+  }
+  return fmt::format("{}: nobody goes on ({} of {} threads wait, {} have ended)", text, waiting,
+                     threads, threads - live);
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Meeting
+//===------------------------------------------------------------------------------------------===//
+
+void EmulatedMachine::pauseFor(const char *what, Site site) {
+  self().waits = what;
+  self().site = site;
+  scheduler.pause();
+  self().waits = nullptr;
+}
+
+void EmulatedMachine::wakeAll(std::vector<int> &waiting) {
+  if (options.seed != 0)
+    std::shuffle(waiting.begin(), waiting.end(), random);
+  for (int which : waiting)
+    scheduler.wake(which);
+  waiting.clear();
+}
+
+void EmulatedMachine::syncBlock(Site site) {
+  Inside guard(*this);
+  Barrier &barrier = barriers[0];
+  if (barrier.arrived == 0) {
+    barrier.site = site;
+  } else if (barrier.site.line != site.line || std::strcmp(barrier.site.file, site.file) != 0) {
+    int other = barrier.waiting.front();
+    failWith(fmt::format("comes to a barrier of the block while thread {} waits at another one, {}",
+                         other, placeOf(barrier.site)),
+             placeOf(site));
+  }
+  ++barrier.arrived;
+  if (openBlockBarrier())
+    return;
+  barrier.waiting.push_back(thread);
+  pauseFor(blockBarrier, site);
+}
+
+/// Lets those go on that wait at the barrier of the block, if all threads are there that have not
+/// ended.
+bool EmulatedMachine::openBlockBarrier() {
+  Barrier &barrier = barriers[0];
+  if (barrier.arrived == 0 || barrier.arrived < live)
+    return false;
+  for (size_t i = 0; i < warps.size(); ++i) {
+    uint32_t lanes = warps[i].lanes;
+    int all = std::min(32, threads - static_cast<int>(i) * 32);
+    int present = __builtin_popcount(lanes);
+    if (present != 0 && present != all) {
+      int missing = static_cast<int>(i) * 32 + __builtin_ctz(~lanes);
+      thread = static_cast<int>(i) * 32 + __builtin_ctz(lanes);
+      failWith(fmt::format("waits at a barrier of the block, but thread {} of its warp has ended",
+                           missing),
+               placeOf(barrier.site));
+    }
+  }
+  if (checks) {
+    memory.gridOrder().syncBlock();
+    memory.order().syncBlock();
+  }
+  barrier.arrived = 0;
+  wakeAll(barrier.waiting);
+  return true;
+}
+
+void EmulatedMachine::syncNamed(int id, int count, Site site) {
+  Inside guard(*this);
+  if (id < 1 || id > 15)
+    failWith(fmt::format("names barrier {}; there are 1 to 15", id), placeOf(site));
+  if (count < 1 || count % 32 != 0 || count > static_cast<int>(warps.size()) * 32)
+    failWith(fmt::format("waits for {} threads at a barrier", count), placeOf(site));
+  Barrier &barrier = barriers[id];
+  ++barrier.arrived;
+  barrier.waiting.push_back(thread);
+  if (barrier.arrived < count)
+    return pauseFor("a named barrier", site);
+  openNamed(barrier);
+}
+
+void EmulatedMachine::arriveNamed(int id, int count, Site site) {
+  Inside guard(*this);
+  if (id < 1 || id > 15)
+    failWith(fmt::format("names barrier {}; there are 1 to 15", id), placeOf(site));
+  Barrier &barrier = barriers[id];
+  ++barrier.arrived;
+  if (checks)
+    memory.order().release(thread, &barrier);
+  if (barrier.arrived >= count)
+    openNamed(barrier);
+}
+
+/// The threads that wait know of each other, and of those that have only arrived.
+void EmulatedMachine::openNamed(Barrier &barrier) {
+  if (checks) {
+    std::vector<uint32_t> masks(warps.size());
+    for (int which : barrier.waiting) {
+      masks[size_t(which) / 32] |= 1u << which % 32;
+      memory.order().acquire(which, &barrier);
+    }
+    memory.order().syncThreads(masks);
+  }
+  barrier.arrived = 0;
+  barrier.waiting.erase(std::remove(barrier.waiting.begin(), barrier.waiting.end(), thread),
+                        barrier.waiting.end());
+  wakeAll(barrier.waiting);
+}
+
+void EmulatedMachine::collect(const char *what, uint32_t mask, const void *in, void *out,
+                              Compute compute, Site site) {
+  Inside guard(*this);
+  Warp &warp = warps[size_t(thread) / 32];
+  uint32_t lane = 1u << thread % 32;
+  if (!(mask & lane))
+    failWith(fmt::format("is not among the lanes {:#010x} of its own {}", mask, what),
+             placeOf(site));
+  Thread &own = self();
+  own.mask = mask;
+  own.in = in;
+  own.out = out;
+  own.operation = what;
+  own.compute = compute;
+  own.site = site;
+  warp.waiting |= lane;
+  if (!tryToMeet(thread / 32, mask))
+    pauseFor(what, site);
+}
+
+/// If the lanes of `mask` have all come, does what they came for and wakes those that are not the
+/// current thread.
+bool EmulatedMachine::tryToMeet(int warpIndex, uint32_t mask) {
+  Warp &warp = warps[size_t(warpIndex)];
+  uint32_t lanes = mask & warp.lanes;
+  if (lanes == 0 || (lanes & ~warp.waiting) != 0)
+    return false;
+  Lanes together{lanes, {}, {}};
+  int first = warpIndex * 32 + __builtin_ctz(lanes);
+  const char *what = state[size_t(first)].operation;
+  for (uint32_t left = lanes; left != 0; left &= left - 1) {
+    int lane = __builtin_ctz(left), which = warpIndex * 32 + lane;
+    const Thread &each = state[size_t(which)];
+    if (each.mask != mask)
+      return false;
+    if (each.operation != what && std::strcmp(each.operation, what) != 0)
+      failWith(fmt::format("a warp diverges: thread {} is at {} ({}), thread {} at {} ({})", first,
+                           what, placeOf(state[size_t(first)].site), which, each.operation,
+                           placeOf(each.site)),
+               "");
+    together.in[lane] = each.in;
+    together.out[lane] = each.out;
+  }
+  Compute compute = state[size_t(first)].compute;
+  if (compute)
+    compute(together);
+  else
+    syncLanes(warpIndex, lanes);
+  warp.waiting &= ~lanes;
+  uint32_t others = lanes;
+  if (thread >= 0 && thread / 32 == warpIndex)
+    others &= ~(1u << thread % 32);
+  int start = options.seed == 0 ? 0 : static_cast<int>(random() % 32);
+  for (int i = 0; i < 32; ++i)
+    if (int lane = (start + i) % 32; others >> lane & 1)
+      scheduler.wake(warpIndex * 32 + lane);
+  return true;
+}
+
+void EmulatedMachine::syncLanes(int warp, uint32_t mask) {
+  if (!checks)
+    return;
+  memory.gridOrder().syncLanes(warp, mask);
+  memory.order().syncLanes(warp, mask);
+}
+
+void EmulatedMachine::syncWarp(uint32_t mask, Site site) {
+  collect("syncwarp", mask, nullptr, nullptr, nullptr, site);
+}
+
+/// A thread has come to its end: barriers do not wait for it any more.
+void EmulatedMachine::endThread() {
+  Inside guard(*this);
+  Warp &warp = warps[size_t(thread) / 32];
+  warp.lanes &= ~(1u << thread % 32);
+  --live;
+  auto meetOthers = [&] {
+    for (uint32_t left = warp.waiting; left != 0; left &= left - 1)
+      if (tryToMeet(thread / 32, state[size_t(thread / 32 * 32 + __builtin_ctz(left))].mask))
+        return true;
+    return false;
+  };
+  while (meetOthers())
+    continue;
+  if (live > 0)
+    openBlockBarrier();
+}
+
+//===------------------------------------------------------------------------------------------===//
+// What a warp does together
+//===------------------------------------------------------------------------------------------===//
+
+namespace {
+struct Shuffled {
+  uint64_t value;
+  int source;
+};
+} // namespace
+
+static void shuffleLanes(const Lanes &lanes) {
+  for (int lane = 0; lane < 32; ++lane)
+    if (lanes.lanes >> lane & 1) {
+      int source = static_cast<const Shuffled *>(lanes.in[lane])->source & 31;
+      auto *out = static_cast<Shuffled *>(lanes.out[lane]);
+      bool there = lanes.lanes >> source & 1;
+      *out = {there ? static_cast<const Shuffled *>(lanes.in[source])->value : 0,
+              there ? source : -1};
+    }
+}
+
+uint64_t EmulatedMachine::shuffle(uint64_t value, int source, uint32_t mask, Site site) {
+  Shuffled in{value, source}, out{};
+  collect("shuffle", mask, &in, &out, shuffleLanes, site);
+  if (out.source < 0)
+    failWith(fmt::format("takes a value of lane {}, which gives none", source & 31), placeOf(site));
+  return out.value;
+}
+
+static void ballotLanes(const Lanes &lanes) {
+  uint32_t votes = 0;
+  for (int lane = 0; lane < 32; ++lane)
+    if (lanes.lanes >> lane & 1 && *static_cast<const bool *>(lanes.in[lane]))
+      votes |= 1u << lane;
+  for (int lane = 0; lane < 32; ++lane)
+    if (lanes.lanes >> lane & 1)
+      *static_cast<uint32_t *>(lanes.out[lane]) = votes;
+}
+
+uint32_t EmulatedMachine::ballot(bool value, uint32_t mask, Site site) {
+  uint32_t votes = 0;
+  collect("vote", mask, &value, &votes, ballotLanes, site);
+  return votes;
+}
+
+/// Lane 8m + r has the address of row r of matrix m.
+static const char *rowOf(const Lanes &lanes, int matrix, int row) {
+  return *static_cast<const char *const *>(lanes.in[matrix * 8 + row]);
+}
+
+static void loadPlain(const Lanes &lanes) {
+  for (int lane = 0; lane < 32; ++lane)
+    for (int m = 0; m < 4; ++m)
+      std::memcpy(static_cast<unsigned *>(lanes.out[lane]) + m,
+                  rowOf(lanes, m, lane / 4) + lane % 4 * 4, 4);
+}
+
+static void loadTransposed(const Lanes &lanes) {
+  for (int lane = 0; lane < 32; ++lane)
+    for (int m = 0; m < 4; ++m) {
+      uint16_t pair[2];
+      for (int i = 0; i < 2; ++i)
+        std::memcpy(&pair[i], rowOf(lanes, m, lane % 4 * 2 + i) + lane / 4 * 2, 2);
+      static_cast<unsigned *>(lanes.out[lane])[m] = pair[0] | unsigned(pair[1]) << 16;
+    }
+}
+
+void EmulatedMachine::loadMatrices(unsigned *to, const void *row, bool transposed, Site site) {
+  read(row, 16, 16, site);
+  if (warps[size_t(thread) / 32].lanes != wholeWarp)
+    failWith("ldmatrix needs all lanes of the warp", placeOf(site));
+  collect(transposed ? "ldmatrix.trans" : "ldmatrix", wholeWarp, &row, to,
+          transposed ? loadTransposed : loadPlain, site);
+}
+
+/// Products are added one after the other along k; intrinsics.cuh has the layout of the registers.
+template <float (*ToFloat)(uint16_t)> static void multiplyPairs(const Lanes &lanes) {
+  float a[16][16], b[16][8], sums[16][8]; // [row][k], [k][column], [row][column]
+  for (int lane = 0; lane < 32; ++lane) {
+    const auto *in = static_cast<const unsigned *>(lanes.in[lane]);
+    const auto *own = static_cast<const float *>(lanes.out[lane]);
+    int g = lane / 4, t = lane % 4;
+    for (int half = 0; half < 2; ++half)
+      for (int i = 0; i < 2; ++i) {
+        for (int r = 0; r < 2; ++r)
+          a[g + 8 * r][2 * t + i + 8 * half] = ToFloat(uint16_t(in[r + 2 * half] >> (16 * i)));
+        b[2 * t + i + 8 * half][g] = ToFloat(uint16_t(in[4 + half] >> (16 * i)));
+        sums[g + 8 * half][2 * t + i] = own[2 * half + i];
+      }
+  }
+  for (int row = 0; row < 16; ++row)
+    for (int k = 0; k < 16; ++k)
+      for (int column = 0; column < 8; ++column)
+        sums[row][column] += a[row][k] * b[k][column];
+  for (int lane = 0; lane < 32; ++lane) {
+    auto *own = static_cast<float *>(lanes.out[lane]);
+    for (int i = 0; i < 4; ++i)
+      own[i] = sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
+  }
+}
+
+void EmulatedMachine::multiplyBfloats(float *sums, const unsigned *registers, Site site) {
+  if (warps[size_t(thread) / 32].lanes != wholeWarp)
+    failWith("mma needs all lanes of the warp", placeOf(site));
+  collect("mma.bf16", wholeWarp, registers, sums, multiplyPairs<bfloat16ToFloat>, site);
+}
+
+void EmulatedMachine::multiplyHalves(float *sums, const unsigned *registers, Site site) {
+  if (warps[size_t(thread) / 32].lanes != wholeWarp)
+    failWith("mma needs all lanes of the warp", placeOf(site));
+  collect("mma.f16", wholeWarp, registers, sums, multiplyPairs<float16ToFloat>, site);
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Waiting
+//===------------------------------------------------------------------------------------------===//
+
+void EmulatedMachine::waitUntil(Predicate ready, const void *context, const char *what, Site site) {
+  Inside guard(*this);
+  if (ready(context))
+    return;
+  self().waits = what;
+  self().site = site;
+  scheduler.waitUntil(ready, context);
+  self().waits = nullptr;
+}
+
+void EmulatedMachine::defer(const void *queue, Operation run, const void *closure, size_t bytes) {
+  Inside guard(*this);
+  scheduler.defer(queue, run, closure, bytes);
+}
+
+void EmulatedMachine::runDeferred(const void *queue) {
+  Inside guard(*this);
+  scheduler.runDeferred(queue);
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Memory
+//===------------------------------------------------------------------------------------------===//
+
+void EmulatedMachine::checkAlignment(const void *address, size_t alignment, Site site) {
+  if (reinterpret_cast<uintptr_t>(address) % alignment == 0)
+    return;
+  std::string where = checks ? memory.describe(address) : "an address";
+  failWith(fmt::format("{} is not aligned to {} bytes", where, alignment), placeOf(site));
+}
+
+void EmulatedMachine::read(const void *from, size_t bytes, size_t alignment, Site site) {
+  checkAlignment(from, alignment, site);
+  if (!checks || thread < 0)
+    return;
+  Inside guard(*this);
+  check(memory.access(Access::Read, thread, from, bytes), site);
+}
+
+void EmulatedMachine::write(void *to, size_t bytes, size_t alignment, Site site) {
+  checkAlignment(to, alignment, site);
+  if (!checks || thread < 0)
+    return;
+  Inside guard(*this);
+  check(memory.access(Access::Write, thread, to, bytes), site);
+}
+
+void EmulatedMachine::access(const void *address, size_t bytes, bool isWrite, const void *caller) {
+  if (inside || !checks || thread < 0)
+    return;
+  Inside guard(*this);
+  if (!memory.access(isWrite ? Access::Write : Access::Read, thread, address, bytes))
+    failWith(memory.problem(), launch->place ? launch->place(caller) : "");
+}
+
+void EmulatedMachine::misaligned(const void *address, size_t alignment, const char *file,
+                                 int line) {
+  if (!inside)
+    checkAlignment(address, alignment, {file, line});
+}
+
+void EmulatedMachine::atomic(void *address, size_t bytes, Site site) {
+  checkAlignment(address, bytes, site);
+  if (!checks)
+    return;
+  Inside guard(*this);
+  check(memory.access(Access::Atomic, thread, address, bytes), site);
+  memory.gridOrder().atomic(thread, address);
+}
+
+void EmulatedMachine::openWrite(void *to, size_t bytes, size_t alignment, Site site) {
+  checkAlignment(to, alignment, site);
+  Inside guard(*this);
+  if (checks)
+    check(memory.openWrite(thread, to, bytes), site);
+  std::memset(to, 0xff, bytes);
+}
+
+void EmulatedMachine::closeWrite(void *to, size_t bytes, const void *object) {
+  if (!checks)
+    return;
+  Inside guard(*this);
+  int who = thread;
+  uint32_t stamp = 0;
+  if (object) {
+    who = memory.order().agentOf(object);
+    if (who < 0)
+      failWith("more asynchronous objects in a block than the emulator can follow", "");
+    stamp = memory.order().step(who, object);
+  } else {
+    stamp = memory.order().clock(thread);
+  }
+  check(memory.closeWrite(who, stamp, to, bytes), Site{});
+}
+
+void EmulatedMachine::openRead(const void *from, size_t bytes, size_t alignment, Site site) {
+  checkAlignment(from, alignment, site);
+  if (!checks)
+    return;
+  Inside guard(*this);
+  check(memory.openRead(thread, from, bytes), site);
+}
+
+void EmulatedMachine::closeRead(const void *from, size_t bytes) {
+  if (!checks)
+    return;
+  Inside guard(*this);
+  check(memory.closeRead(thread, from, bytes), Site{});
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Copies
+//===------------------------------------------------------------------------------------------===//
+
+void EmulatedMachine::copyAsync(void *shared, const void *global, int bytes, int zeros, Site site) {
+  checkAlignment(shared, size_t(bytes), site);
+  checkAlignment(global, size_t(bytes), site);
+  Inside guard(*this);
+  if (checks) {
+    if (zeros < bytes)
+      check(memory.access(Access::Read, thread, global, size_t(bytes - zeros)), site);
+    check(memory.openWrite(thread, shared, size_t(bytes)), site);
+  }
+  std::memset(shared, 0xff, size_t(bytes));
+  self().copies.push_back(
+      {static_cast<char *>(shared), static_cast<const char *>(global), bytes, zeros});
+}
+
+void EmulatedMachine::commitCopies() {
+  Inside guard(*this);
+  self().groups.push_back(self().copies.size());
+}
+
+void EmulatedMachine::waitCopies(int pending) {
+  Inside guard(*this);
+  Thread &own = self();
+  while (own.groups.size() - own.firstGroup > size_t(pending))
+    makeCopies(own.groups[own.firstGroup++]);
+  if (own.firstGroup == own.groups.size() && own.firstCopy == own.copies.size()) {
+    own.groups.clear();
+    own.copies.clear();
+    own.firstGroup = own.firstCopy = 0;
+  }
+}
+
+/// Makes the current thread's copies up to `end`.
+void EmulatedMachine::makeCopies(size_t end) {
+  Thread &own = self();
+  uint32_t stamp = checks ? memory.order().clock(thread) : 0;
+  for (; own.firstCopy < end; ++own.firstCopy)
+    makeCopy(own.copies[own.firstCopy], thread, stamp);
+}
+
+void EmulatedMachine::makeCopy(const Copy &copy, int who, uint32_t stamp) {
+  if (checks)
+    check(memory.closeWrite(who, stamp, copy.to, size_t(copy.bytes)), Site{});
+  std::memcpy(copy.to, copy.from, size_t(copy.bytes - copy.zeros));
+  std::memset(copy.to + copy.bytes - copy.zeros, 0, size_t(copy.zeros));
+}
+
+void EmulatedMachine::deferCopies(const void *queue, const void *object, Operation run,
+                                  const void *closure, size_t bytes) {
+  Inside guard(*this);
+  Thread &own = self();
+  // The copies move to the operation, which lives in `moved` until it has run.
+  moved.push_back({object, run, {}, {own.copies.begin() + long(own.firstCopy), own.copies.end()}});
+  moved.back().closure.resize((bytes + 7) / 8);
+  std::memcpy(moved.back().closure.data(), closure, bytes);
+  own.copies.clear();
+  own.groups.clear();
+  own.firstCopy = own.firstGroup = 0;
+  struct {
+    EmulatedMachine *machine;
+    MovedCopies *copies;
+  } both{this, &moved.back()};
+  scheduler.defer(
+      queue,
+      [](void *argument) {
+        auto *call = static_cast<decltype(both) *>(argument);
+        call->machine->makeMoved(*call->copies);
+      },
+      &both, sizeof both);
+}
+
+void EmulatedMachine::makeMoved(MovedCopies &copies) {
+  int who = -1;
+  uint32_t stamp = 0;
+  if (checks) {
+    who = memory.order().agentOf(copies.object);
+    if (who < 0)
+      failWith("more asynchronous objects in a block than the emulator can follow", "");
+    stamp = memory.order().step(who, copies.object);
+  }
+  for (const Copy &copy : copies.copies)
+    makeCopy(copy, who, stamp);
+  copies.run(copies.closure.data());
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Order
+//===------------------------------------------------------------------------------------------===//
+
+void EmulatedMachine::release(const void *object) {
+  if (!checks || thread < 0) // an asynchronous operation has told it by closeWrite()
+    return;
+  Inside guard(*this);
+  memory.order().release(thread, object);
+}
+
+void EmulatedMachine::acquire(const void *object) {
+  if (!checks)
+    return;
+  Inside guard(*this);
+  memory.order().acquire(thread, object);
+}
+
+void EmulatedMachine::fence(bool device) {
+  if (!checks || !device)
+    return;
+  Inside guard(*this);
+  memory.gridOrder().fence(thread);
+}
+
+} // namespace llmopt::emulated

@@ -1,0 +1,142 @@
+//===- EmulatedMachine.h - The Machine of a launch --------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATEDMACHINE_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATEDMACHINE_H
+
+#include "runtime/devices/cuda_emulated/MemoryChecker.h"
+#include "runtime/devices/cuda_emulated/Scheduler.h"
+
+#include <map>
+#include <random>
+
+namespace llmopt::emulated {
+
+class EmulatedMachine final : public Machine {
+public:
+  explicit EmulatedMachine(const EmulatorOptions &options);
+
+  Status run(const GridLaunch &launch);
+
+  [[noreturn]] void fail(const char *message, Site site) override;
+  void syncBlock(Site site) override;
+  void syncNamed(int id, int count, Site site) override;
+  void arriveNamed(int id, int count, Site site) override;
+  void syncWarp(uint32_t mask, Site site) override;
+  void collect(const char *what, uint32_t mask, const void *in, void *out, Compute compute,
+               Site site) override;
+  uint64_t shuffle(uint64_t value, int source, uint32_t mask, Site site) override;
+  uint32_t ballot(bool value, uint32_t mask, Site site) override;
+  void loadMatrices(unsigned *to, const void *row, bool transposed, Site site) override;
+  void multiplyBfloats(float *sums, const unsigned *registers, Site site) override;
+  void multiplyHalves(float *sums, const unsigned *registers, Site site) override;
+  void waitUntil(Predicate ready, const void *context, const char *what, Site site) override;
+  void defer(const void *queue, Operation run, const void *closure, size_t bytes) override;
+  void runDeferred(const void *queue) override;
+  void read(const void *from, size_t bytes, size_t alignment, Site site) override;
+  void write(void *to, size_t bytes, size_t alignment, Site site) override;
+  void access(const void *address, size_t bytes, bool isWrite, const void *caller) override;
+  void misaligned(const void *address, size_t alignment, const char *file, int line) override;
+  void openWrite(void *to, size_t bytes, size_t alignment, Site site) override;
+  void closeWrite(void *to, size_t bytes, const void *object) override;
+  void openRead(const void *from, size_t bytes, size_t alignment, Site site) override;
+  void closeRead(const void *from, size_t bytes) override;
+  void copyAsync(void *shared, const void *global, int bytes, int zeros, Site site) override;
+  void commitCopies() override;
+  void waitCopies(int pending) override;
+  void deferCopies(const void *queue, const void *object, Operation run, const void *closure,
+                   size_t bytes) override;
+  void release(const void *object) override;
+  void acquire(const void *object) override;
+  void fence(bool device) override;
+  void atomic(void *address, size_t bytes, Site site) override;
+
+private:
+  using Access = MemoryChecker::Access;
+
+  struct Copy {
+    char *to;
+    const char *from;
+    int bytes, zeros;
+  };
+  /// Copies whose end an object is told of.
+  struct MovedCopies {
+    const void *object;
+    Operation run;
+    std::vector<uint64_t> closure;
+    std::vector<Copy> copies;
+  };
+  /// What a thread waits for, and its copies.
+  struct Thread {
+    const char *waits = nullptr; ///< "the block's barrier"; null: for nothing
+    Site site{};
+    uint32_t mask = 0; ///< with which it meets its warp
+    const void *in = nullptr;
+    void *out = nullptr;
+    const char *operation = nullptr;
+    Compute compute = nullptr; ///< null: a barrier of the warp
+    std::vector<Copy> copies;
+    size_t firstCopy = 0;
+    std::vector<size_t> groups; ///< ends of the committed groups in `copies`
+    size_t firstGroup = 0;
+  };
+  struct Warp {
+    uint32_t lanes = 0; ///< that exist and have not ended
+    uint32_t waiting = 0;
+  };
+  struct Barrier {
+    int arrived = 0;
+    std::vector<int> waiting;
+    Site site{};
+  };
+
+  /// Marks accesses as the emulator's own: kernels and the emulator may share instrumented code.
+  class Inside {
+  public:
+    explicit Inside(EmulatedMachine &machine) : machine(machine) { machine.inside = true; }
+    ~Inside() { machine.inside = false; }
+
+  private:
+    EmulatedMachine &machine;
+  };
+
+  Thread &self() { return state[size_t(thread)]; }
+  Status runBlock(int index);
+  void startBlock(int index);
+  void enter(int which);
+  void endThread();
+  bool openBlockBarrier();
+  bool tryToMeet(int warp, uint32_t mask);
+  void wakeAll(std::vector<int> &waiting);
+  void pauseFor(const char *what, Site site);
+  void syncLanes(int warp, uint32_t mask);
+
+  void openNamed(Barrier &barrier);
+  void makeCopies(size_t end);
+  void makeMoved(MovedCopies &copies);
+  void makeCopy(const Copy &copy, int who, uint32_t stamp);
+  void checkAlignment(const void *address, size_t alignment, Site site);
+  void check(bool fine, Site site);
+
+  [[noreturn]] void failWith(const std::string &message, const std::string &place);
+  std::string describeDeadlock() const;
+
+  EmulatorOptions options;
+  std::mt19937_64 random;
+  Scheduler scheduler;
+  MemoryChecker memory;
+  bool checks;
+  bool inside = true; ///< the emulator's own accesses are not the kernel's
+  const GridLaunch *launch = nullptr;
+  std::function<void()> body;
+  std::function<void(int)> now;
+  std::vector<Thread> state;
+  std::vector<Warp> warps;
+  std::map<int, Barrier> barriers; ///< by number
+  std::deque<MovedCopies> moved;   ///< of this block
+  int live = 0;                    ///< threads that have not ended
+  std::string problem;
+};
+
+} // namespace llmopt::emulated
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATEDMACHINE_H

@@ -1,0 +1,221 @@
+#include "runtime/devices/cuda_emulated/MemoryChecker.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace llmopt::emulated {
+
+void MemoryChecker::startLaunch(const GridLaunch &newLaunch) {
+  launch = &newLaunch;
+  sharedBegin = reinterpret_cast<uintptr_t>(newLaunch.shared);
+  ranges.clear();
+  recent = nullptr;
+  for (const MemoryRange &range : newLaunch.memory)
+    if (range.bytes > 0)
+      ranges.push_back(&range);
+  std::sort(ranges.begin(), ranges.end(),
+            [](const MemoryRange *a, const MemoryRange *b) { return a->begin < b->begin; });
+  grid.startLaunch();
+  global.startLaunch();
+  openReads.assign(newLaunch.sharedCapacity / 16 + 1, 0);
+}
+
+void MemoryChecker::startBlock(int block) {
+  auto bytes = size_t(launch->sharedBytes);
+  writers.assign(bytes, Record());
+  readers.assign(bytes, Record());
+  if (openReadCount > 0)
+    std::fill(openReads.begin(), openReads.end(), 0);
+  openReadCount = 0;
+  clocks.start(launch->threads);
+  grid.startBlock(block, launch->threads);
+  races.startBlock(block, launch->threads);
+}
+
+bool MemoryChecker::access(Access access, int thread, const void *address, size_t bytes) {
+  uintptr_t offset = reinterpret_cast<uintptr_t>(address) - sharedBegin;
+  if (offset < launch->sharedCapacity)
+    return checkShared(access, thread, offset, bytes);
+  return checkGlobal(access, thread, reinterpret_cast<uintptr_t>(address), bytes);
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Shared memory
+//===------------------------------------------------------------------------------------------===//
+
+bool MemoryChecker::sharedBounds(Access access, const void *address, size_t bytes) {
+  uintptr_t offset = reinterpret_cast<uintptr_t>(address) - sharedBegin;
+  if (offset < size_t(launch->sharedBytes) && bytes <= size_t(launch->sharedBytes) - offset)
+    return true;
+  if (!inShared(address))
+    return fail(access, address, bytes, "where shared memory was expected");
+  return fail(access, address, bytes, fmt::format("beyond its {} bytes", launch->sharedBytes));
+}
+
+bool MemoryChecker::checkShared(Access access, int thread, uintptr_t offset, size_t bytes) {
+  const char *address = launch->shared + offset;
+  if (offset + bytes > size_t(launch->sharedBytes))
+    return sharedBounds(access, address, bytes);
+  if (openReadCount > 0 && access != Access::Read && !checkOpenReads(offset, bytes))
+    return fail(access, address, bytes, "which an asynchronous operation is still going to read");
+  Conflict conflict = races.check(access, thread, sharedCells(offset), bytes, address);
+  return !conflict || reportConflict(access, address, bytes, conflict);
+}
+
+bool MemoryChecker::openWrite(int thread, const void *to, size_t bytes) {
+  if (!sharedBounds(Access::Write, to, bytes))
+    return false;
+  uintptr_t offset = reinterpret_cast<uintptr_t>(to) - sharedBegin;
+  if (openReadCount > 0 && !checkOpenReads(offset, bytes))
+    return fail(Access::Write, to, bytes, "which an asynchronous operation is still going to read");
+  Conflict conflict = races.open(thread, sharedCells(offset), bytes);
+  return !conflict || reportConflict(Access::Write, to, bytes, conflict);
+}
+
+bool MemoryChecker::closeWrite(int who, uint32_t stamp, const void *to, size_t bytes) {
+  if (!sharedBounds(Access::Write, to, bytes))
+    return false;
+  races.close(who, stamp, sharedCells(reinterpret_cast<uintptr_t>(to) - sharedBegin), bytes);
+  return true;
+}
+
+bool MemoryChecker::openRead(int thread, const void *from, size_t bytes) {
+  if (!sharedBounds(Access::Read, from, bytes) || !access(Access::Read, thread, from, bytes))
+    return false;
+  uintptr_t offset = reinterpret_cast<uintptr_t>(from) - sharedBegin;
+  for (uintptr_t i = offset / 16; i <= (offset + bytes - 1) / 16; ++i)
+    ++openReads[i];
+  ++openReadCount;
+  return true;
+}
+
+bool MemoryChecker::closeRead(int thread, const void *from, size_t bytes) {
+  uintptr_t offset = reinterpret_cast<uintptr_t>(from) - sharedBegin;
+  for (uintptr_t i = offset / 16; i <= (offset + bytes - 1) / 16; ++i)
+    --openReads[i];
+  --openReadCount;
+  return access(Access::Read, thread, from, bytes);
+}
+
+bool MemoryChecker::checkOpenReads(uintptr_t offset, size_t bytes) {
+  for (uintptr_t i = offset / 16; i <= (offset + bytes - 1) / 16; ++i)
+    if (openReads[i] > 0)
+      return false;
+  return true;
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Global memory
+//===------------------------------------------------------------------------------------------===//
+
+/// The last range that begins at or before an address and has it, or null.
+const MemoryRange *MemoryChecker::rangeOf(uintptr_t address) const {
+  if (recent && address - recent->begin < recent->bytes)
+    return recent;
+  auto after =
+      std::upper_bound(ranges.begin(), ranges.end(), address,
+                       [](uintptr_t at, const MemoryRange *range) { return at < range->begin; });
+  // Ranges may overlap; one that may be written is preferred.
+  const MemoryRange *found = nullptr;
+  while (after != ranges.begin() && !(found && found->writable)) {
+    const MemoryRange *range = *--after;
+    if (address - range->begin < range->bytes && (!found || range->writable))
+      found = range;
+  }
+  return recent = found;
+}
+
+bool MemoryChecker::checkGlobal(Access access, int thread, uintptr_t address, size_t bytes) {
+  const void *pointer = reinterpret_cast<const void *>(address);
+  if (launch->bounded) {
+    const MemoryRange *range = rangeOf(address);
+    if (!range)
+      return fail(access, pointer, bytes, "which is no memory that the launch may touch");
+    if (bytes > range->bytes - (address - range->begin))
+      return fail(access, pointer, bytes, fmt::format("beyond its {} bytes", range->bytes));
+    if (!range->writable) {
+      if (access != Access::Read)
+        return fail(access, pointer, bytes, "which may only be read");
+      return true;
+    }
+  }
+  if (access != Access::Read)
+    grid.wrote(thread);
+  while (bytes > 0) {
+    size_t part =
+        std::min<size_t>(bytes, GlobalShadow::pageBytes - address % GlobalShadow::pageBytes);
+    pointer = reinterpret_cast<const void *>(address);
+    Conflict conflict = races.check(access, thread, global.at(address), part, pointer);
+    if (conflict)
+      return reportConflict(access, pointer, part, conflict);
+    address += part;
+    bytes -= part;
+  }
+  return true;
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Words
+//===------------------------------------------------------------------------------------------===//
+
+bool MemoryChecker::fail(Access access, const void *address, size_t bytes,
+                         const std::string &what) {
+  const char *verbs[] = {"reads", "writes", "changes"};
+  text = fmt::format("{} {} byte{} at {}, {}", verbs[static_cast<int>(access)], bytes,
+                     bytes == 1 ? "" : "s", describe(address), what);
+  return false;
+}
+
+std::string MemoryChecker::describe(const void *address) const {
+  auto at = reinterpret_cast<uintptr_t>(address);
+  if (inShared(address))
+    return fmt::format("byte {} of shared memory", at - sharedBegin);
+  if (const MemoryRange *range = rangeOf(at))
+    return fmt::format("byte {} of {}", at - range->begin, range->name);
+  const MemoryRange *nearest = nullptr;
+  uintptr_t nearestDistance = uintptr_t(1) << 30;
+  for (const MemoryRange *range : ranges) {
+    uintptr_t distance = at < range->begin ? range->begin - at : at - (range->begin + range->bytes);
+    if (distance < nearestDistance) {
+      nearest = range;
+      nearestDistance = distance;
+    }
+  }
+  if (!nearest)
+    return fmt::format("address {:#x}", at);
+  if (at < nearest->begin)
+    return fmt::format("{} bytes before {}", nearestDistance, nearest->name);
+  return fmt::format("byte {} of {}, which has {}", at - nearest->begin, nearest->name,
+                     nearest->bytes);
+}
+
+std::string MemoryChecker::describe(const Conflict &conflict) const {
+  std::string other = conflict.otherThread < 0 ? "another thread"
+                      : conflict.otherThread >= launch->threads
+                          ? "an asynchronous operation"
+                          : fmt::format("thread {}", conflict.otherThread);
+  if (conflict.otherBlock >= 0)
+    other += fmt::format(" of block {}", conflict.otherBlock);
+  else if (conflict.otherThread < 0)
+    other += " of another block";
+  switch (conflict.kind) {
+  case Conflict::Kind::None:
+    break;
+  case Conflict::Kind::Unwritten:
+    return "which nobody has written";
+  case Conflict::Kind::Pending:
+    return fmt::format("which an asynchronous operation of {} is still going to write", other);
+  case Conflict::Kind::Race:
+    return fmt::format("which {} {} and nothing orders the two: a race", other,
+                       conflict.otherWrote ? "wrote" : "read");
+  }
+  return "";
+}
+
+bool MemoryChecker::reportConflict(Access access, const void *address, size_t bytes,
+                                   const Conflict &conflict) {
+  return fail(access, static_cast<const char *>(address) + conflict.byte, bytes - conflict.byte,
+              describe(conflict));
+}
+
+} // namespace llmopt::emulated

@@ -1,0 +1,68 @@
+//===- MemoryChecker.h - Holds every access to bounds, initialization and order ---------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_MEMORYCHECKER_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_MEMORYCHECKER_H
+
+#include "runtime/devices/cuda_emulated/Emulator.h"
+#include "runtime/devices/cuda_emulated/Shadow.h"
+
+namespace llmopt::emulated {
+
+/// Functions return true if all is well; else problem() says what is not, as the rest of a sentence
+/// that begins with the thread: "writes 4 bytes at ...".
+class MemoryChecker {
+public:
+  using Access = RaceDetector::Access;
+
+  MemoryChecker() : grid(clocks), races(clocks, grid) {}
+
+  void startLaunch(const GridLaunch &launch);
+  void startBlock(int block);
+
+  const std::string &problem() const { return text; }
+  /// The kernel that is launched.
+  Order &order() { return clocks; }
+  GridOrder &gridOrder() { return grid; }
+
+  bool access(Access access, int thread, const void *address, size_t bytes);
+  /// cp.async and others that write shared memory later.
+  bool openWrite(int thread, const void *to, size_t bytes);
+  bool closeWrite(int who, uint32_t stamp, const void *to, size_t bytes);
+  bool openRead(int thread, const void *from, size_t bytes);
+  bool closeRead(int thread, const void *from, size_t bytes);
+
+  bool inShared(const void *address) const {
+    return reinterpret_cast<uintptr_t>(address) - sharedBegin < launch->sharedCapacity;
+  }
+  /// "byte 16 of shared memory", "byte 4 of parameter 2".
+  std::string describe(const void *address) const;
+
+private:
+  bool fail(Access access, const void *address, size_t bytes, const std::string &what);
+  bool checkShared(Access access, int thread, uintptr_t offset, size_t bytes);
+  bool sharedBounds(Access access, const void *address, size_t bytes);
+  bool checkGlobal(Access access, int thread, uintptr_t address, size_t bytes);
+  const MemoryRange *rangeOf(uintptr_t address) const;
+  std::string describe(const Conflict &conflict) const;
+  bool reportConflict(Access access, const void *address, size_t bytes, const Conflict &conflict);
+  bool checkOpenReads(uintptr_t offset, size_t bytes);
+  Cells sharedCells(uintptr_t offset) { return {writers.data() + offset, readers.data() + offset}; }
+
+  const GridLaunch *launch = nullptr;
+  uintptr_t sharedBegin = 0;
+  std::vector<const MemoryRange *> ranges; ///< by address
+  mutable const MemoryRange *recent = nullptr;
+  Order clocks;
+  GridOrder grid;
+  RaceDetector races;
+  GlobalShadow global;
+  std::vector<Record> writers, readers; ///< of shared memory
+  /// Per 16 bytes of shared memory: operations that are still going to read.
+  std::vector<uint16_t> openReads;
+  int openReadCount = 0;
+  std::string text;
+};
+
+} // namespace llmopt::emulated
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_MEMORYCHECKER_H

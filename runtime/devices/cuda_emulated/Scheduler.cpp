@@ -1,0 +1,148 @@
+#include "runtime/devices/cuda_emulated/Scheduler.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace llmopt::emulated {
+
+bool Scheduler::reserve(int threads) {
+  while (fibers.size() < size_t(threads)) {
+    auto fiber = std::make_unique<Fiber>();
+    if (!fiber->allocate())
+      return false;
+    fibers.push_back(std::move(fiber));
+  }
+  return true;
+}
+
+Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody,
+                              const std::function<void(int)> &newNow) {
+  body = &newBody;
+  now = &newNow;
+  polls.clear();
+  deferred.clear();
+  ready.resize(size_t(threads));
+  readyFirst = readyCount = 0;
+  live = threads;
+  end = End::Done;
+  for (int i = 0; i < threads; ++i) {
+    fibers[size_t(i)]->start(enter, this, i);
+    wake(i);
+  }
+  if (random)
+    for (int i = threads - 1; i > 0; --i)
+      std::swap(ready[size_t(i)], ready[random(uint32_t(i) + 1)]);
+  findReady();
+  int first = running;
+  (*now)(first);
+  host.switchTo(*fibers[size_t(first)]);
+  running = -1;
+  (*now)(-1);
+  return end;
+}
+
+void Scheduler::enter(void *argument) {
+  auto *self = static_cast<Scheduler *>(argument);
+  (*self->body)();
+  --self->live;
+  self->goOn();
+  std::abort(); // a thread that is done is not run again
+}
+
+void Scheduler::wake(int thread) {
+  size_t at = readyFirst + readyCount++;
+  ready[at < ready.size() ? at : at - ready.size()] = thread;
+}
+
+void Scheduler::pause() { goOn(); }
+
+void Scheduler::waitUntil(Machine::Predicate condition, const void *context) {
+  polls.push_back({running, condition, context});
+  goOn();
+}
+
+void Scheduler::stop() {
+  end = End::Stopped;
+  lost.switchTo(host);
+  std::abort();
+}
+
+/// Switches to the next thread, or back to run().
+void Scheduler::goOn() {
+  int self = running;
+  if (!findReady()) {
+    end = live == 0 ? End::Done : End::Deadlock;
+    fibers[size_t(self)]->switchTo(host);
+    return;
+  }
+  (*now)(running);
+  if (running != self)
+    fibers[size_t(self)]->switchTo(*fibers[size_t(running)]);
+}
+
+/// Makes the next thread that can go on the running one; false if there is none.
+bool Scheduler::findReady() {
+  while (readyCount == 0) {
+    running = -1;
+    (*now)(-1);
+    if (live == 0) {
+      while (!deferred.empty())
+        runOne(0);
+      return false;
+    }
+    std::vector<Poll> waiting;
+    waiting.swap(polls);
+    for (const Poll &poll : waiting) {
+      if (poll.ready(poll.context))
+        wake(poll.thread);
+      else
+        polls.push_back(poll);
+    }
+    if (readyCount > 0)
+      break;
+    if (deferred.empty())
+      return false;
+    size_t index = 0;
+    if (random) {
+      // The first of some queue.
+      const void *queue = deferred[random(uint32_t(deferred.size()))].queue;
+      while (deferred[index].queue != queue)
+        ++index;
+    }
+    runOne(index);
+  }
+  running = ready[readyFirst];
+  readyFirst = readyFirst + 1 == ready.size() ? 0 : readyFirst + 1;
+  --readyCount;
+  return true;
+}
+
+void Scheduler::defer(const void *queue, Machine::Operation run, const void *closure,
+                      size_t bytes) {
+  Deferred operation{queue, run, std::vector<uint64_t>((bytes + 7) / 8)};
+  std::memcpy(operation.closure.data(), closure, bytes);
+  deferred.push_back(std::move(operation));
+}
+
+void Scheduler::runDeferred(const void *queue) {
+  int self = running;
+  running = -1;
+  (*now)(-1);
+  for (size_t i = 0; i < deferred.size();) {
+    if (!queue || deferred[i].queue == queue)
+      runOne(i);
+    else
+      ++i;
+  }
+  running = self;
+  (*now)(self);
+}
+
+void Scheduler::runOne(size_t index) {
+  Deferred operation = std::move(deferred[index]);
+  deferred.erase(deferred.begin() + long(index));
+  operation.run(operation.closure.data());
+}
+
+} // namespace llmopt::emulated

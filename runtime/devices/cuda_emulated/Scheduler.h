@@ -1,0 +1,87 @@
+//===- Scheduler.h - Which thread of a block runs next ----------------------------------------===//
+//
+// A thread runs until it pauses. Threads that can go on wait in a queue; when it is empty, those
+// that wait for a condition are asked, then a deferred operation is done, and if there is none the
+// block is in a deadlock.
+//
+//===------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_SCHEDULER_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_SCHEDULER_H
+
+#include "runtime/devices/cuda_emulated/Fiber.h"
+#include "runtime/devices/cuda_emulated/Machine.h"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace llmopt::emulated {
+
+class Scheduler {
+public:
+  /// `random` is asked for a number below its argument, or null for rising order.
+  explicit Scheduler(std::function<uint32_t(uint32_t)> random) : random(std::move(random)) {}
+
+  /// Stacks for so many threads; false if there is no memory for them.
+  bool reserve(int threads);
+
+  /// Runs `body` in every thread. `now` is told the thread whenever another one runs, -1 for none.
+  /// Returns when all threads are done, or after stop().
+  enum class End { Done, Stopped, Deadlock };
+  End run(int threads, const std::function<void()> &body, const std::function<void(int)> &now);
+
+  //===- From a thread ------------------------------------------------------------------------===//
+
+  int current() const { return running; }
+  uintptr_t stackBegin(int thread) const { return fibers[size_t(thread)]->begin(); }
+  /// Lets others run until somebody wakes this thread.
+  void pause();
+  void wake(int thread);
+  /// Lets others run until the condition holds.
+  void waitUntil(Machine::Predicate ready, const void *context);
+  /// Goes back to the caller of run() for good.
+  [[noreturn]] void stop();
+
+  //===- Deferred operations ------------------------------------------------------------------===//
+
+  void defer(const void *queue, Machine::Operation run, const void *closure, size_t bytes);
+  /// Runs those of a queue, or of all if null.
+  void runDeferred(const void *queue);
+  bool anyDeferred() const { return !deferred.empty(); }
+
+private:
+  struct Poll {
+    int thread;
+    Machine::Predicate ready;
+    const void *context;
+  };
+  struct Deferred {
+    const void *queue;
+    Machine::Operation run;
+    std::vector<uint64_t> closure;
+  };
+
+  static void enter(void *self);
+  void goOn();
+  bool findReady();
+  void runOne(size_t index);
+
+  std::function<uint32_t(uint32_t)> random;
+  std::vector<std::unique_ptr<Fiber>> fibers;
+  Fiber host, lost;
+  const std::function<void()> *body = nullptr;
+  const std::function<void(int)> *now = nullptr;
+  std::vector<int> ready; ///< a ring
+  size_t readyFirst = 0, readyCount = 0;
+  std::vector<Poll> polls;
+  std::deque<Deferred> deferred;
+  int running = -1, live = 0;
+  End end = End::Done;
+};
+
+} // namespace llmopt::emulated
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_SCHEDULER_H

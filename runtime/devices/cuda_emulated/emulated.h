@@ -1,0 +1,105 @@
+//===- emulated.h - The functions of intrinsics.cuh on a CPU ----------------------------------===//
+//
+// What intrinsics.cuh includes where no CUDA compiler is at work. Written on Machine.h, which says
+// what is checked. What hardware may do late happens as late as it may: an asynchronous copy is
+// made when its group is waited for, and until then its destination is garbage.
+//
+//===------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATED_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATED_H
+
+#include "runtime/devices/cuda_emulated/Machine.h"
+#include "support/FloatTypes.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#define LLMOPT_DEVICE inline
+#define LLMOPT_UNROLL
+
+namespace llmopt::cuda {
+
+using emulated::here;
+using emulated::machine;
+using emulated::Site;
+
+//===- Threads --------------------------------------------------------------------------------===//
+
+LLMOPT_UNCHECKED inline int threadIndex() { return machine->thread; }
+LLMOPT_UNCHECKED inline int blockIndex() { return machine->block; }
+LLMOPT_UNCHECKED inline void syncThreads(Site site = here()) { machine->syncBlock(site); }
+LLMOPT_UNCHECKED inline void syncWarp(Site site = here()) {
+  machine->syncWarp(emulated::wholeWarp, site);
+}
+LLMOPT_UNCHECKED inline float shuffleXor(float value, int mask, Site site = here()) {
+  uint64_t other =
+      machine->shuffle(floatBits(value), machine->thread % 32 ^ mask, emulated::wholeWarp, site);
+  return floatFromBits(uint32_t(other));
+}
+
+//===- Between blocks -------------------------------------------------------------------------===//
+
+LLMOPT_UNCHECKED inline void fenceDevice() { machine->fence(/*device=*/true); }
+LLMOPT_UNCHECKED inline unsigned atomicIncrement(unsigned *counter, Site site = here()) {
+  machine->atomic(counter, sizeof *counter, site);
+  return (*counter)++;
+}
+LLMOPT_UNCHECKED inline float loadFresh(const float *p, Site site = here()) {
+  machine->read(p, sizeof *p, sizeof *p, site);
+  return *p;
+}
+/// Kernels run one after the other.
+inline void launchDependents() {}
+inline void waitForProducers() {}
+
+//===- Asynchronous copies --------------------------------------------------------------------===//
+
+struct StreamPolicy {};
+inline StreamPolicy makeStreamPolicy() { return {}; }
+LLMOPT_UNCHECKED inline void copyAsync(void *shared, const void *global, bool valid,
+                                       StreamPolicy = {}, Site site = here()) {
+  machine->copyAsync(shared, global, 16, valid ? 0 : 16, site);
+}
+LLMOPT_UNCHECKED inline void commitCopies() { machine->commitCopies(); }
+template <int Pending> LLMOPT_UNCHECKED inline void waitCopies() { machine->waitCopies(Pending); }
+
+//===- Matrix products ------------------------------------------------------------------------===//
+
+LLMOPT_UNCHECKED inline void loadMatrices(unsigned (&to)[4], const void *shared,
+                                          Site site = here()) {
+  machine->loadMatrices(to, shared, /*transposed=*/false, site);
+}
+LLMOPT_UNCHECKED inline void loadMatricesTransposed(unsigned (&to)[4], const void *shared,
+                                                    Site site = here()) {
+  machine->loadMatrices(to, shared, /*transposed=*/true, site);
+}
+LLMOPT_UNCHECKED inline void multiplyBfloats(float (&sums)[4], const unsigned (&a)[4],
+                                             const unsigned (&b)[2], Site site = here()) {
+  unsigned registers[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+  machine->multiplyBfloats(sums, registers, site);
+}
+LLMOPT_UNCHECKED inline void multiplyHalves(float (&sums)[4], const unsigned (&a)[4],
+                                            const unsigned (&b)[2], Site site = here()) {
+  unsigned registers[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+  machine->multiplyHalves(sums, registers, site);
+}
+
+//===- Conversions, to nearest even -----------------------------------------------------------===//
+
+inline float bitsToFloat(unsigned bits) { return floatFromBits(bits); }
+inline float halfToFloat(unsigned short bits) { return float16ToFloat(bits); }
+inline unsigned short floatToHalf(float value) { return floatToFloat16(value); }
+inline unsigned short floatToBfloat(float value) { return floatToBfloat16(value); }
+inline unsigned floatsToHalves(float low, float high) {
+  return floatToFloat16(low) | unsigned(floatToFloat16(high)) << 16;
+}
+inline unsigned floatsToBfloats(float low, float high) {
+  return floatToBfloat16(low) | unsigned(floatToBfloat16(high)) << 16;
+}
+inline float fastExp2(float x) { return std::exp2(x); }
+
+} // namespace llmopt::cuda
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATED_H
