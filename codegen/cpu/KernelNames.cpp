@@ -1,5 +1,6 @@
 //===- KernelNames.cpp - Names of a kernel's arguments in the emitted code --------------------===//
 
+#include "codegen/OperandRole.h"
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cpu/KernelWriter.h"
 #include "ir/ShapeInference.h"
@@ -10,33 +11,6 @@
 using namespace mlir;
 
 namespace llmopt {
-
-/// What an operand is for, from the op that uses it first.
-static std::string roleOf(Value argument) {
-  if (isa<CacheType>(argument.getType()))
-    return "cache";
-  for (OpOperand &use : argument.getUses()) {
-    Operation *user = use.getOwner();
-    unsigned index = use.getOperandNumber();
-    if (auto linear = dyn_cast<LinearOp>(user))
-      return index == 0 ? "input" : index == 1 ? "weight" : "bias";
-    if (isa<NormOp>(user))
-      return index == 0 ? "input" : index == 1 ? "normWeight" : "normBias";
-    if (isa<EmbedOp>(user))
-      return "table";
-    if (isa<RopeOp>(user))
-      return index == 0 ? "input" : "ropeTable";
-    if (isa<AttentionOp>(user))
-      return "query";
-    if (isa<AddOp>(user))
-      return "addend";
-    if (isa<MulOp>(user))
-      return "factor";
-    if (isa<CastOp>(user) && roleOf(user->getResult(0)) == "weight")
-      return "weight";
-  }
-  return "input";
-}
 
 KernelNames::KernelNames(const PlannedKernel &planned) {
   llvm::StringMap<int> used;

@@ -1,5 +1,6 @@
 //===- CudaPointers.cpp - Names of a kernel's arguments in the emitted code -------------------===//
 
+#include "codegen/OperandRole.h"
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cuda/CudaWriter.h"
 #include "ir/ShapeInference.h"
@@ -13,31 +14,6 @@ namespace llmopt {
 std::string cacheLayout(CacheType cache) {
   return fmt::format("CacheLayout<{}, {}, {}>", cppType(cache.getElementType()), cache.getHeads(),
                      cache.getHeadDim());
-}
-
-/// What an operand is for, from the op that uses it first.
-static std::string roleOf(Value value) {
-  for (OpOperand &use : value.getUses()) {
-    Operation *user = use.getOwner();
-    bool first = use.getOperandNumber() == 0;
-    if (isa<LinearOp>(user))
-      return first ? "input" : use.getOperandNumber() == 1 ? "weight" : "bias";
-    if (isa<NormOp>(user))
-      return first ? "input" : use.getOperandNumber() == 1 ? "normWeight" : "normBias";
-    if (isa<EmbedOp>(user))
-      return "table";
-    if (isa<RopeOp>(user))
-      return first ? "input" : "ropeTable";
-    if (isa<AttentionOp>(user))
-      return "query";
-    if (isa<AddOp>(user))
-      return "addend";
-    if (isa<MulOp>(user))
-      return "factor";
-    if (isa<CastOp>(user) && isa<BlockArgument>(value))
-      return roleOf(user->getResult(0));
-  }
-  return "input";
 }
 
 CudaPointers::CudaPointers(const PlannedKernel &planned) {
@@ -54,13 +30,12 @@ CudaPointers::CudaPointers(const PlannedKernel &planned) {
   for (auto [argument, place] : llvm::zip(kernel.getBlock()->getArguments(), planned.operands)) {
     if (place.source != KernelArgument::Source::Pointer)
       continue;
-    if (auto cache = dyn_cast<CacheType>(argument.getType())) {
-      std::string type = cppType(cache.getElementType());
-      operands[argument] = add(writesCache ? type : "const " + type, "cache");
-    } else {
-      std::string type = cppType(tensorType(argument).getElementType());
-      operands[argument] = add("const " + type, roleOf(argument));
-    }
+    auto cache = dyn_cast<CacheType>(argument.getType());
+    std::string type =
+        cppType(cache ? cache.getElementType() : tensorType(argument).getElementType());
+    if (!cache || !writesCache)
+      type = "const " + type;
+    operands[argument] = add(type, roleOf(argument));
   }
   for (auto [value, place] : llvm::zip(kernel.getYielded(), planned.results)) {
     auto tensor = dyn_cast<RankedTensorType>(value.getType());
