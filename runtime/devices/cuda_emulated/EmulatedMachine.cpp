@@ -29,6 +29,7 @@ Status EmulatedMachine::run(const GridLaunch &newLaunch) {
   launch = &newLaunch;
   threads = newLaunch.threads;
   blocks = newLaunch.blocks;
+  sharedBegin = reinterpret_cast<uintptr_t>(newLaunch.shared);
   std::string kernel = "kernel " + newLaunch.kernel;
   if (threads < 1 || threads > Order::maxThreads)
     return makeError("{}: a block of {} threads; 1 to {} are possible", kernel, threads,
@@ -64,6 +65,7 @@ Status EmulatedMachine::run(const GridLaunch &newLaunch) {
 
 void EmulatedMachine::startBlock(int index) {
   block = index;
+  ++blockRun;
   live = threads;
   problem.clear();
   barriers.clear();
@@ -537,7 +539,8 @@ void EmulatedMachine::atomic(void *address, size_t bytes, Site site) {
     return;
   Inside guard(*this);
   check(memory.access(Access::Atomic, thread, address, bytes), site);
-  memory.gridOrder().atomic(thread, address);
+  if (!memory.inShared(address))
+    memory.gridOrder().atomic(thread, address);
 }
 
 void EmulatedMachine::openWrite(void *to, size_t bytes, size_t alignment, Site site) {

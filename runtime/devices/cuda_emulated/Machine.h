@@ -70,7 +70,9 @@ public:
   int block = 0;
   int threads = 0; ///< of a block
   int blocks = 0;
-  uintptr_t stackBegin = 0; ///< of the thread, whose own it is
+  uint64_t blockRun = 0;     ///< another number for each run of a block
+  uintptr_t sharedBegin = 0; ///< of the block's shared memory
+  uintptr_t stackBegin = 0;  ///< of the thread, whose own it is
   size_t stackBytes = 0;
 
   /// Ends the launch with a message that names kernel, block and thread. Does not return.
