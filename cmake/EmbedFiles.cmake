@@ -1,8 +1,8 @@
-# Writes OUTPUT, a C++ source that defines `const std::vector<EmbeddedFile> &SYMBOL()` (codegen/EmbeddedFile.h)
-# with the FILES, each a "name=path" pair, separated by "|".
-# Run as: cmake -DOUTPUT=... -DSYMBOL=... -DFILES=... -P EmbedFiles.cmake
+# Writes OUTPUT, a C++ source that defines `const std::vector<EmbeddedFile> &SYMBOL()`, which HEADER
+# declares, with the FILES, each a "name=path" pair, separated by "|".
+# Run as: cmake -DOUTPUT=... -DHEADER=... -DSYMBOL=... -DFILES=... -P EmbedFiles.cmake
 
-set(text "#include \"codegen/EmbeddedFile.h\"\n\nnamespace llmopt {\n\n")
+set(text "#include \"${HEADER}\"\n\nnamespace llmopt {\n\n")
 string(APPEND text "const std::vector<EmbeddedFile> &${SYMBOL}() {\n")
 string(APPEND text "  static const std::vector<EmbeddedFile> files = {\n")
 string(REPLACE "|" ";" FILES "${FILES}")

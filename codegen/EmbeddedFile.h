@@ -3,16 +3,13 @@
 #ifndef LLMOPT_CODEGEN_EMBEDDEDFILE_H
 #define LLMOPT_CODEGEN_EMBEDDEDFILE_H
 
-#include <string>
+#include "support/EmbeddedFile.h"
+
 #include <vector>
 
 namespace llmopt {
 
-/// A header that goes into an artifact's kernels/ folder.
-struct EmbeddedFile {
-  std::string name;
-  std::string content;
-};
+// They go into an artifact's kernels/ folder.
 
 /// Every header that an emitted model.cpp includes, abi.h among them.
 const std::vector<EmbeddedFile> &cpuKernelHeaders();
