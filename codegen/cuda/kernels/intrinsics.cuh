@@ -27,6 +27,11 @@ LLMOPT_DEVICE void syncWarp() { __syncwarp(); }
 LLMOPT_DEVICE float shuffleXor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
+LLMOPT_DEVICE unsigned shuffleXor(unsigned value, int mask) {
+  return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+/// The sum over the warp, in every lane.
+LLMOPT_DEVICE unsigned warpSum(unsigned value) { return __reduce_add_sync(0xffffffffu, value); }
 
 //===- Between blocks -------------------------------------------------------------------------===//
 
@@ -35,6 +40,7 @@ LLMOPT_DEVICE void fenceDevice() { __threadfence(); }
 LLMOPT_DEVICE unsigned atomicIncrement(unsigned *counter) { return atomicAdd(counter, 1u); }
 /// Reads what another block wrote in this launch, past the first cache.
 LLMOPT_DEVICE float loadFresh(const float *p) { return __ldcg(p); }
+LLMOPT_DEVICE unsigned loadFresh(const unsigned *p) { return __ldcg(p); }
 
 /// Programmatic dependent launch (sm_90): the next kernel may start now, its weight loads first.
 LLMOPT_DEVICE void launchDependents() {
@@ -107,6 +113,7 @@ LLMOPT_DEVICE void loadMatricesTransposed(unsigned (&to)[4], const void *shared)
 //===- Conversions, to nearest even -----------------------------------------------------------===//
 
 LLMOPT_DEVICE float bitsToFloat(unsigned bits) { return __uint_as_float(bits); }
+LLMOPT_DEVICE unsigned floatToBits(float value) { return __float_as_uint(value); }
 LLMOPT_DEVICE float halfToFloat(unsigned short bits) {
   float value;
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));

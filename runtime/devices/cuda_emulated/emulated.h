@@ -38,6 +38,14 @@ LLMOPT_UNCHECKED inline float shuffleXor(float value, int mask, Site site = here
       machine->shuffle(floatBits(value), machine->thread % 32 ^ mask, emulated::wholeWarp, site);
   return floatFromBits(uint32_t(other));
 }
+LLMOPT_UNCHECKED inline unsigned shuffleXor(unsigned value, int mask, Site site = here()) {
+  return unsigned(machine->shuffle(value, machine->thread % 32 ^ mask, emulated::wholeWarp, site));
+}
+LLMOPT_UNCHECKED inline unsigned warpSum(unsigned value, Site site = here()) {
+  for (int mask = 16; mask > 0; mask /= 2)
+    value += shuffleXor(value, mask, site);
+  return value;
+}
 
 //===- Between blocks -------------------------------------------------------------------------===//
 
@@ -47,6 +55,10 @@ LLMOPT_UNCHECKED inline unsigned atomicIncrement(unsigned *counter, Site site = 
   return (*counter)++;
 }
 LLMOPT_UNCHECKED inline float loadFresh(const float *p, Site site = here()) {
+  machine->read(p, sizeof *p, sizeof *p, site);
+  return *p;
+}
+LLMOPT_UNCHECKED inline unsigned loadFresh(const unsigned *p, Site site = here()) {
   machine->read(p, sizeof *p, sizeof *p, site);
   return *p;
 }
@@ -89,6 +101,7 @@ LLMOPT_UNCHECKED inline void multiplyHalves(float (&sums)[4], const unsigned (&a
 //===- Conversions, to nearest even -----------------------------------------------------------===//
 
 inline float bitsToFloat(unsigned bits) { return floatFromBits(bits); }
+inline unsigned floatToBits(float value) { return floatBits(value); }
 inline float halfToFloat(unsigned short bits) { return float16ToFloat(bits); }
 inline unsigned short floatToHalf(float value) { return floatToFloat16(value); }
 inline unsigned short floatToBfloat(float value) { return floatToBfloat16(value); }
