@@ -29,6 +29,8 @@ struct DeviceOptions {
   std::string device;
   /// Host threads for loading and, on the CPU, for the steps.
   int threads = 1;
+  /// Rows of the largest step that is expected; memory for it is taken when the device is opened.
+  int64_t stepRows = 512;
   /// No progress on standard error.
   bool quiet = false;
 };

@@ -1,0 +1,107 @@
+#include "runtime/devices/cuda/CudaCode.h"
+
+#include "support/Files.h"
+
+#include <charconv>
+#include <set>
+
+namespace llmopt {
+
+static const char samplingName[] = "sampling";
+
+//===- The architecture -----------------------------------------------------------------------===//
+
+Result<std::string> cudaArchitecture(const Artifact &artifact, const CudaCard &card) {
+  const std::string &arch = artifact.manifest.arch;
+  int number = 0;
+  const char *end = arch.data() + arch.size();
+  bool good = arch.rfind("sm_", 0) == 0;
+  auto [rest, code] = std::from_chars(arch.data() + (good ? 3 : 0), end, number);
+  bool exact = rest + 1 == end && *rest == 'a';
+  if (!good || code != std::errc() || number < 10 || number > 999 || (rest != end && !exact))
+    return makeError("{} was compiled for '{}', which is no architecture of CUDA", artifact.path,
+                     arch);
+  int have = card.major * 10 + card.minor;
+  if (exact ? have == number : have >= number)
+    return exact ? arch : fmt::format("sm_{}", have);
+  std::string advice =
+      have >= 80 ? fmt::format("; compile it with --arch sm_{}", have == 90 ? "90a" : "80") : "";
+  return makeError("{} was compiled for {}, which runs on cards of compute capability {}.{}{}; the "
+                   "{} has {}.{}{}",
+                   artifact.path, arch, number / 10, number % 10, exact ? " only" : " and above",
+                   card.name, card.major, card.minor, advice);
+}
+
+//===- Sources --------------------------------------------------------------------------------===//
+
+static Result<std::string> readListed(const Artifact &artifact, const std::string &name) {
+  if (!artifact.manifest.files.count(name))
+    return makeError("{}: file '{}' is not listed in its manifest", artifact.path, name);
+  return readFile(artifact.path + "/" + name);
+}
+
+/// The functions to load from each source file, by the name of its kernel.
+static Result<std::map<std::string, std::set<std::string>>> functionsOf(const Artifact &artifact,
+                                                                        const CudaPlan &plan) {
+  std::map<std::string, std::set<std::string>> functions;
+  std::map<std::string, std::string> owners;
+  auto add = [&](const std::string &kernel, const CudaGrid &grid) -> Status {
+    functions[kernel].insert(grid.function);
+    const std::string &owner = owners.emplace(grid.function, kernel).first->second;
+    if (owner != kernel)
+      return makeError("{}: function '{}' belongs to kernels '{}' and '{}'", artifact.path,
+                       grid.function, owner, kernel);
+    return success();
+  };
+  for (size_t i = 0; i < plan.launches.size(); ++i)
+    for (const CudaRowVariant &variant : plan.launches[i])
+      for (const CudaCall &call : variant.calls)
+        if (const auto *grid = std::get_if<CudaGrid>(&call))
+          LLMOPT_TRY(add(artifact.plan.launches[i].kernel, *grid));
+  if (plan.sampling) {
+    LLMOPT_TRY(add(samplingName, plan.sampling->sample));
+    LLMOPT_TRY(add(samplingName, plan.sampling->advance));
+  }
+  return functions;
+}
+
+static Status checkShared(const Artifact &artifact, const CudaPlan &plan, const CudaCard &card) {
+  for (const auto &variants : plan.launches)
+    for (const CudaRowVariant &variant : variants)
+      for (const CudaCall &call : variant.calls)
+        if (const auto *grid = std::get_if<CudaGrid>(&call);
+            grid && grid->sharedBytes > card.sharedBytes)
+          return makeError("{}: function '{}' takes {} bytes of shared memory, a block of the {} "
+                           "has {}",
+                           artifact.path, grid->function, grid->sharedBytes, card.name,
+                           card.sharedBytes);
+  return success();
+}
+
+Result<CudaCode> CudaCode::load(CudaDriver &driver, const Artifact &artifact, const CudaPlan &plan,
+                                const std::string &arch, const DeviceOptions &options) {
+  LLMOPT_TRY(checkShared(artifact, plan, driver.card()));
+  LLMOPT_ASSIGN(auto functions, functionsOf(artifact, plan));
+  std::vector<CudaSource> sources;
+  for (const auto &[kernel, names] : functions) {
+    CudaSource source;
+    source.name = cudaSourceName(kernel);
+    LLMOPT_ASSIGN(source.content, readListed(artifact, source.name));
+    source.kernels.assign(names.begin(), names.end());
+    sources.push_back(std::move(source));
+  }
+  std::vector<CudaHeader> headers;
+  for (const auto &[name, record] : artifact.manifest.files)
+    if (name.rfind("kernels/", 0) == 0) {
+      LLMOPT_ASSIGN(std::string content, readListed(artifact, name));
+      headers.push_back({name, std::move(content)});
+    }
+  LLMOPT_ASSIGN(auto loaded, driver.load(sources, headers, arch, options.threads, options.quiet));
+  CudaCode code;
+  for (size_t i = 0; i < sources.size(); ++i)
+    for (size_t j = 0; j < sources[i].kernels.size(); ++j)
+      code.kernels[sources[i].kernels[j]] = loaded[i][j];
+  return code;
+}
+
+} // namespace llmopt

@@ -1,0 +1,91 @@
+//===- CudaPlan.h - What to launch for how many rows ------------------------------------------===//
+//
+// The plan's facts of the target "cuda", read and checked: what is here needs no further checks but
+// the card's own limits. A launch of the plan has variants for rising numbers of rows; each is a
+// few calls, one after the other:
+//
+//   {"variants": [{"max_rows": 4,      // up to so many; absent in the last
+//     "functions": [
+//       {"name": "norm_linear_rows4",  // a function of source/KERNEL.cu
+//        "tiles": 320, "rows_per_tile": 4, "per_sequence": false, "block": 256, "shared": 67840,
+//        "early": true},
+//       {"product": {"a": 0, "b": 1, "c": 2,  // or a product by the vendor's library: arguments
+//        "columns": 4096, "depth": 4096, "stride": 4096, "inputs": "bf16", "output": "f32"}}]}]}
+//
+// rows is N or M by the launch's space. Of the whole step (Plan::target) there is, if the device is
+// to choose tokens,
+//
+//   {"sampling": {"functions": {"sample": {...}, "advance": {...}}, "workspace_row_bytes": 1024}}
+//
+// with functions of source/sampling.cu, whose rows are those of the logits:
+//   sample(step, const float *logits, const LlmoptSampling *rows, int32_t *tokens, void *workspace)
+//   advance(step, const int32_t *tokens): the batch becomes the next one: a decode of these tokens
+// The workspace is of that size per row, zeroed when it is made and 0 bytes (a null pointer) if
+// absent.
+//
+//===------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_CUDAPLAN_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_CUDAPLAN_H
+
+#include "runtime/artifact/Artifact.h"
+#include "runtime/devices/cuda/Driver.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace llmopt {
+
+/// A function and its grid: blocks = tiles * ceil(rows / rowsPerTile), or, as rows of different
+/// sequences do not share a tile, tiles * (rows / rowsPerTile + sequences).
+struct CudaGrid {
+  std::string function;
+  int64_t tiles = 1;
+  int64_t rowsPerTile = 1;
+  bool perSequence = false;
+  uint32_t threads = 1;
+  uint32_t sharedBytes = 0;
+  bool early = false; ///< see CudaLaunch::early
+
+  int64_t blocks(int64_t rows, int64_t sequences) const;
+};
+
+/// A dense product of the launch's arguments a, b and c; see CudaProduct.
+struct CudaPlannedProduct {
+  int64_t a = 0, b = 0, c = 0;
+  int64_t columns = 0, depth = 0, stride = 0;
+  CudaProduct::Type inputs = CudaProduct::Type::BF16, output = CudaProduct::Type::BF16;
+};
+
+using CudaCall = std::variant<CudaGrid, CudaPlannedProduct>;
+
+struct CudaRowVariant {
+  int64_t maxRows = 0; ///< 0: any number
+  std::vector<CudaCall> calls;
+};
+
+struct CudaSamplingPlan {
+  CudaGrid sample, advance;
+  int64_t workspaceRowBytes = 0;
+};
+
+struct CudaPlan {
+  /// Of each launch of the plan, its variants in rising order of rows.
+  std::vector<std::vector<CudaRowVariant>> launches;
+  std::optional<CudaSamplingPlan> sampling;
+
+  /// `what` names the file.
+  static Result<CudaPlan> read(const Plan &plan, const std::string &what);
+
+  const std::vector<CudaCall> &calls(size_t launch, int64_t rows) const;
+};
+
+/// The name of the source file of a kernel: "source/NAME.cu".
+std::string cudaSourceName(const std::string &kernel);
+
+} // namespace llmopt
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_CUDAPLAN_H
