@@ -38,27 +38,29 @@ static std::string ruleLine(const std::string &text) {
   return line + "===//\n";
 }
 
-/// What the file is, with the ops that it came from.
-static std::string headOf(const PlannedKernel &planned, const std::string &path,
-                          const std::string &arch) {
-  std::string text = ruleLine(fmt::format(" {} - {} ", path, planned.from));
+/// What the file is; `text` and the lines of `more` say it at length.
+static std::string headOf(const std::string &path, const std::string &title,
+                          const std::string &text, const std::string &more = "") {
   SourceWriter out;
   out.line("//");
-  out.comment("A kernel of the step, for " + arch +
-              "; plan.json has which of its functions run for how many rows.\n"
-              "Emitted by llmopt, compiled by NVRTC when the model is loaded.\n");
+  out.comment(text);
+  if (!more.empty())
+    out.line("//");
+  out.comment(more);
   out.line("//");
+  return ruleLine(fmt::format(" {} - {} ", path, title)) + out.str() + ruleLine("") + "\n";
+}
+
+/// The ops that a kernel came from, indented.
+static std::string opsOf(KernelOp kernel) {
   std::string ops;
   llvm::raw_string_ostream stream(ops);
-  KernelOp kernel = planned.kernel;
   for (Operation &op : kernel.getBlock()->without_terminator()) {
     stream << "  ";
     op.print(stream, OpPrintingFlags().useLocalScope().elideLargeElementsAttrs());
     stream << '\n';
   }
-  out.comment(ops);
-  out.line("//");
-  return text + out.str() + ruleLine("") + "\n";
+  return ops;
 }
 
 static Json toJson(const std::vector<CudaVariant> &variants) {
@@ -113,6 +115,8 @@ static std::string includesOf(const PlannedKernel &planned,
   return text + "\nusing namespace llmopt::cuda;\n\n";
 }
 
+static const char origin[] = "Emitted by llmopt, compiled by NVRTC when the model is loaded.\n";
+
 Result<std::vector<SourceFile>> emitCudaSources(PlannedModule &planned, const std::string &arch) {
   int64_t limit = sharedLimit(arch);
   if (limit == 0)
@@ -122,12 +126,26 @@ Result<std::vector<SourceFile>> emitCudaSources(PlannedModule &planned, const st
     SourceWriter out;
     LLMOPT_ASSIGN(auto variants, emitKernel(out, kernel, limit));
     std::string path = fmt::format("source/{}.cu", kernel.name);
-    files.push_back({path, headOf(kernel, path, arch) + includesOf(kernel, variants) + out.str()});
+    std::string head =
+        headOf(path, kernel.from,
+               "A kernel of the step, for " + arch +
+                   "; plan.json has which of its functions run for how many rows.\n" + origin,
+               opsOf(kernel.kernel));
+    files.push_back({path, head + includesOf(kernel, variants) + out.str()});
     Json target = toJson(variants);
     for (PlanLaunch &launch : planned.plan.launches)
       if (launch.kernel == kernel.name)
         launch.target = target;
   }
+  SourceWriter out;
+  const Plan &plan = planned.plan;
+  int64_t vocabulary = plan.buffers[static_cast<size_t>(plan.logits)].rowBytes / 4;
+  planned.plan.target["sampling"] = emitCudaSampling(out, vocabulary);
+  std::string path = "source/sampling.cu";
+  files.push_back({path, headOf(path, "the choice of tokens",
+                                "What follows the step where the device chooses the tokens, for " +
+                                    arch + ".\n" + origin) +
+                             out.str()});
   return files;
 }
 

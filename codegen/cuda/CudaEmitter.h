@@ -21,7 +21,19 @@
 //         "early": true}]},                  // it waits for the kernels before it by itself:
 //     ...]}                                  // programmatic dependent launch
 //
-// rows is N or M by the launch's `space`.
+// rows is N or M by the launch's `space`. What chooses the tokens is a source of its own,
+// source/sampling.cu, and the plan's `target` has
+//
+//   {"sampling": {"functions": {"sample": {...}, "advance": {...}}, "workspace_row_bytes": 16048}}
+//
+// with functions as above and rows those of the logits:
+//
+//   sample(step, const float *logits, const LlmoptSampling *rows, int *tokens, void *workspace)
+//     makes tokens [M], -1 for a row that has no finite largest logit; the workspace has so many
+//     bytes for each row, 0 before the first step;
+//   advance(step, const int *tokens)
+//     makes of a decode batch (N = M = S) that of the next step: tokenIds[i] is tokens[i] (0 for
+//     -1), positions[i] rises by one.
 //
 //===------------------------------------------------------------------------------------------===//
 

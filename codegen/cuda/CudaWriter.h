@@ -69,6 +69,10 @@ Result<std::vector<CudaVariant>> emitCudaAttention(SourceWriter &out, const Plan
                                                    int64_t limit);
 Result<std::vector<CudaVariant>> emitCudaRows(SourceWriter &out, const PlannedKernel &planned);
 
+/// Emits what chooses a token for each row of logits; its facts for the plan, as CudaEmitter.h
+/// says.
+Json emitCudaSampling(SourceWriter &out, int64_t vocabulary);
+
 /// Emits row functions (kernels/rows.cuh): values of row ops as lines of code for one element, at
 /// `row` and `column`.
 class CudaRowWriter {

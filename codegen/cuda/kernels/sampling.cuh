@@ -167,7 +167,7 @@ template <int Vocabulary, int Threads> struct Sampling {
   /// Of a row.
   static constexpr int blocks = (strips + warps - 1) / warps;
   /// Things that shared memory has room for.
-  static constexpr int capacity = 4 * Threads > strips ? 4 * Threads : strips;
+  static constexpr int capacity = 8 * Threads > strips ? 8 * Threads : strips;
   static_assert(capacity >= strip && warps <= 32, "room for what a block looks at");
   static_assert(Vocabulary < 1 << 19, "sums of weights are below 2^59");
 

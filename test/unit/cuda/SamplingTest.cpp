@@ -131,7 +131,7 @@ RowOfLogits randomRow(int vocabulary, float scale, unsigned seed) {
 
 /// Several strips of a part, several blocks, more tokens than shared memory has room for.
 using Small = Sampling<1000, 64>;
-static_assert(Small::blocks == 4 && Small::capacity == 256);
+static_assert(Small::blocks == 4 && Small::capacity == 512);
 
 /// `how` on rows from steep to flat.
 void checkRandomRows(float temperature, int topK, float topP) {
@@ -244,7 +244,7 @@ TEST(CudaSampling, ALargeVocabulary) {
     rows.push_back(randomRow(50257, 4, unsigned(rows.size())));
     how.push_back(one);
   }
-  checkAgainstHost<Sampling<50257, 1024>>(rows, how);
+  checkAgainstHost<Sampling<50257, 512>>(rows, how);
 }
 
 TEST(CudaSampling, AdvancesADecodeBatch) {
