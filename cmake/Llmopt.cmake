@@ -39,7 +39,7 @@ function(llmopt_tool target)
   cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
   add_executable(${target} ${ARG_UNPARSED_ARGUMENTS})
   llmopt_target_options(${target})
-  target_link_libraries(${target} PRIVATE ${ARG_LIBS} CLI11::CLI11 fmt::fmt)
+  target_link_libraries(${target} PRIVATE ${ARG_LIBS} CLI11::CLI11 ${LLMOPT_FMT})
 endfunction()
 
 # llmopt_unit_test(NAME source... LIBS library...): a GoogleTest program whose tests CTest knows by name.

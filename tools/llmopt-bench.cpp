@@ -1,5 +1,7 @@
 //===- llmopt-bench.cpp - How fast an artifact runs, beside what the machine can --------------===//
 
+#include "tools/Tools.h"
+
 #include "runtime/bench/Bench.h"
 
 #include <CLI/CLI.hpp>
@@ -19,7 +21,7 @@ Examples:
   llmopt-bench model.llmopt --repeats 11 --threads 2 --json
 )";
 
-int main(int argc, char **argv) {
+int llmopt::benchMain(int argc, char **argv) {
   BenchOptions options;
   bool json = false;
   CLI::App app("Measures the prefill and decode rates of a compiled model.", "llmopt-bench");
@@ -32,7 +34,7 @@ int main(int argc, char **argv) {
   app.add_option("--batch", options.batch, "Sequences at once")->capture_default_str();
   app.add_option("--repeats", options.repeats, "Measured runs, after one to warm up")
       ->capture_default_str();
-  app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
+  addDeviceOptions(app, options.device);
   app.add_flag("--json", json, "One JSON object on standard output");
   CLI11_PARSE(app, argc, argv);
 
@@ -42,4 +44,5 @@ int main(int argc, char **argv) {
     return 1;
   }
   fmt::print("{}", json ? result->toJson().dump() + "\n" : result->toText());
+  return 0;
 }

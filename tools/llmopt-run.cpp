@@ -1,5 +1,7 @@
 //===- llmopt-run.cpp - Runs an artifact on one prompt ----------------------------------------===//
 
+#include "tools/Tools.h"
+
 #include "runtime/engine/Generate.h"
 
 #include <CLI/CLI.hpp>
@@ -26,21 +28,21 @@ Examples:
   llmopt-run model.llmopt --prompt-tokens 1,15043 --max-new-tokens 0 --dump-logits out.safetensors
 )";
 
+namespace {
 struct Options {
   std::string artifact;
   std::string promptFile;
   GenerateOptions generate;
-  int threads = 0;
+  DeviceOptions device;
   bool json = false;
 };
+} // namespace
 
 static Status run(Options &options) {
   if (!options.promptFile.empty()) {
     LLMOPT_ASSIGN(options.generate.prompt, readFile(options.promptFile));
   }
-  DeviceOptions deviceOptions;
-  deviceOptions.threads = options.threads;
-  LLMOPT_ASSIGN(Model model, Model::open(options.artifact, deviceOptions));
+  LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
   auto show = [&](std::string_view text) {
     if (!options.json) {
       std::fwrite(text.data(), 1, text.size(), stdout);
@@ -58,7 +60,7 @@ static Status run(Options &options) {
   return success();
 }
 
-int main(int argc, char **argv) {
+int llmopt::runMain(int argc, char **argv) {
   Options options;
   GenerateOptions &generate = options.generate;
   CLI::App app("Runs a compiled model on a prompt.", "llmopt-run");
@@ -87,7 +89,7 @@ int main(int argc, char **argv) {
   app.add_option(
       "--dump-logits", generate.dumpLogits,
       "Writes the prompt's float32 logits [T, V], tensor 'logits' of a safetensors file");
-  app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
+  addDeviceOptions(app, options.device);
   app.add_flag("--json", options.json, "One JSON object on standard output");
   CLI11_PARSE(app, argc, argv);
 
@@ -97,4 +99,5 @@ int main(int argc, char **argv) {
     fmt::print(stderr, "llmopt-run: {}\n", status.error().message());
     return 1;
   }
+  return 0;
 }

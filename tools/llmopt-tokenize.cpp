@@ -1,5 +1,7 @@
 //===- llmopt-tokenize.cpp - Text to token ids and back ---------------------------------------===//
 
+#include "tools/Tools.h"
+
 #include "runtime/tokenizer/Tokenizer.h"
 #include "support/Files.h"
 #include "support/Json.h"
@@ -72,9 +74,10 @@ static Status run(const Options &options) {
                                   : Status(makeError("cannot write to standard output"));
 }
 
-int main(int argc, char **argv) {
+int llmopt::tokenizeMain(int argc, char **argv) {
   Options options;
-  CLI::App app{"Turns text into token ids, one line of ids for each line of text, or back."};
+  CLI::App app("Turns text into token ids, one line of ids for each line of text, or back.",
+               "llmopt-tokenize");
   app.add_option("tokenizer", options.tokenizer,
                  "an artifact, a checkpoint directory, or a .gguf file")
       ->required();

@@ -100,17 +100,14 @@ static int64_t countOperations(const Plan &plan, int64_t tokens, int64_t logitRo
 }
 
 Result<BenchResult> runBench(const BenchOptions &options) {
-  DeviceOptions deviceOptions;
-  deviceOptions.threads = options.threads;
-  deviceOptions.quiet = options.quiet;
-  LLMOPT_ASSIGN(Model model, Model::open(options.artifact, deviceOptions));
+  LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
   const Manifest &manifest = model.artifact->manifest;
   const Plan &plan = model.artifact->plan;
   LLMOPT_TRY(check(options, manifest));
 
   BenchResult result;
   result.options = options;
-  result.options.threads = model.device->threads();
+  result.options.device.threads = model.device->threads();
   result.model = manifest.model;
   result.precision = manifest.precision;
   result.arch = manifest.arch;
@@ -133,14 +130,14 @@ Result<BenchResult> runBench(const BenchOptions &options) {
   result.peakMemory = peakMemoryBytes();
 
   bool low = manifest.precision.rfind("bf16", 0) == 0;
-  LLMOPT_ASSIGN(
-      MachineLimits limits,
-      MachineLimits::create(result.options.threads, low ? MachineLimits::Arithmetic::BFloat16
-                                                        : MachineLimits::Arithmetic::Float32));
+  LLMOPT_ASSIGN(MachineLimits limits,
+                MachineLimits::create(result.options.device.threads,
+                                      low ? MachineLimits::Arithmetic::BFloat16
+                                          : MachineLimits::Arithmetic::Float32));
   result.instruction = limits.instruction();
 
   Progress progress("measuring", static_cast<uint64_t>(options.repeats), Progress::Unit::Count,
-                    options.quiet);
+                    options.device.quiet);
   for (int64_t repeat = 0; repeat < options.repeats; ++repeat) {
     double bandwidth = limits.readBandwidth();
     double peak = limits.arithmeticPeak();

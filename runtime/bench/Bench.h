@@ -15,6 +15,7 @@
 #ifndef LLMOPT_RUNTIME_BENCH_BENCH_H
 #define LLMOPT_RUNTIME_BENCH_BENCH_H
 
+#include "runtime/devices/Device.h"
 #include "support/Error.h"
 #include "support/Json.h"
 
@@ -30,8 +31,7 @@ struct BenchOptions {
   int64_t newTokens = 64;
   int64_t batch = 1;
   int64_t repeats = 5;
-  int threads = 0; ///< 0: one for each core
-  bool quiet = false;
+  DeviceOptions device; ///< threads 0: one for each core
 };
 
 /// What was measured, a value for each repeat.

@@ -9,7 +9,7 @@ OrderedJson BenchResult::toJson() const {
   json["model"] = model;
   json["precision"] = precision;
   json["arch"] = arch;
-  json["threads"] = options.threads;
+  json["threads"] = options.device.threads;
   json["batch"] = options.batch;
   json["prompt_length"] = options.promptLength;
   json["new_tokens"] = options.newTokens;
@@ -45,8 +45,8 @@ static std::string row(const char *name, const Samples &samples, double unit, co
 std::string BenchResult::toText() const {
   std::string text = fmt::format("{}, {}, compiled for {}\n", model, precision, arch);
   text += fmt::format("{} threads, batch {}, prompts of {} tokens, {} new tokens, {} repeats\n\n",
-                      options.threads, options.batch, options.promptLength, options.newTokens,
-                      options.repeats);
+                      options.device.threads, options.batch, options.promptLength,
+                      options.newTokens, options.repeats);
   text += fmt::format("{:<16}{:>10} {:<9}{:>9}    {:<9}  {}\n", "", "median", "", "least", "most",
                       "share of the limit");
   text += row("prefill", prefill, 1, "tok/s",

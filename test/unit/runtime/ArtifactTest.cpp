@@ -96,10 +96,12 @@ TEST(Artifact, RefusesAnotherVersion) {
   std::string path = directory / "a.llmopt";
   writeArtifact(Parts(), path);
   std::string text = *readFile(path + "/manifest.json");
-  text.replace(text.find("\"version\": 1"), 12, "\"version\": 9");
+  std::string own = fmt::format("\"version\": {}", artifactFormatVersion);
+  text.replace(text.find(own), own.size(), "\"version\": 9");
   ASSERT_TRUE(writeFile(path + "/manifest.json", text));
   EXPECT_THAT(openError(path),
-              HasSubstr("artifact format version 9, this program opens version 1"));
+              HasSubstr(fmt::format("artifact format version 9, this program opens version {}",
+                                    artifactFormatVersion)));
 }
 
 TEST(Artifact, FindsAnyFlippedByteOfTheManifest) {
