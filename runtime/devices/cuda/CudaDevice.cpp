@@ -22,6 +22,9 @@ namespace {
 /// takes to launch them.
 constexpr int32_t largestGraph = 256;
 
+/// Rows of logits that there is room for from the start.
+constexpr int64_t expectedLogitRows = 16;
+
 /// Memory that is one allocation, and moves when it has to grow.
 struct Arena {
   CudaAddress address = 0;
@@ -51,9 +54,10 @@ public:
   int threads() const override { return 1; }
 
 private:
-  StepSize expectedStep() const { return {options.stepRows, 1, 1}; }
+  StepSize expectedStep() const { return {options.stepRows, expectedLogitRows, expectedLogitRows}; }
   Result<CudaAddress> allocate(uint64_t bytes, const std::string &what);
   Status grow(Arena &arena, uint64_t bytes, const std::string &what);
+  Status fitArenas(int64_t tokens, int64_t logits);
   Status fit(const LlmoptBatch &next);
 
   Status queueStep(bool sampled);
@@ -125,11 +129,10 @@ static int64_t roomFor(int64_t rows) {
   return room;
 }
 
-/// Makes room for a step of the batch's size.
-Status CudaDevice::fit(const LlmoptBatch &next) {
-  std::string what = fmt::format("a step of {} rows", next.tokens);
-  const int64_t logitRoom = roomFor(next.logitRows);
-  LLMOPT_TRY(grow(tokenArena, memory.tokenArenaBytes(next.tokens), what));
+Status CudaDevice::fitArenas(int64_t tokens, int64_t logits) {
+  std::string what = fmt::format("a step of {} rows", tokens);
+  const int64_t logitRoom = roomFor(logits);
+  LLMOPT_TRY(grow(tokenArena, memory.tokenArenaBytes(tokens), what));
   LLMOPT_TRY(grow(logitArena, memory.logitArenaBytes(logitRoom), what));
   if (plan.sampling) {
     const uint64_t before = samplingWorkspace.bytes;
@@ -138,6 +141,12 @@ Status CudaDevice::fit(const LlmoptBatch &next) {
     if (samplingWorkspace.bytes != before)
       LLMOPT_TRY(driver->fill(samplingWorkspace.address, 0, samplingWorkspace.bytes));
   }
+  return success();
+}
+
+/// Makes room for a step of the batch's size.
+Status CudaDevice::fit(const LlmoptBatch &next) {
+  LLMOPT_TRY(fitArenas(next.tokens, next.logitRows));
   LLMOPT_ASSIGN(bool moved, batch.fit(next));
   if (moved)
     graphs.clear();
@@ -155,8 +164,7 @@ Status CudaDevice::load() {
                      memory.describe(freeAtOpen, expectedStep()));
   LLMOPT_ASSIGN(code, CudaCode::load(*driver, artifact, plan, arch, options));
   LLMOPT_ASSIGN(weights, CudaWeights::load(*driver, artifact, arch, options));
-  return grow(tokenArena, memory.tokenArenaBytes(options.stepRows),
-              fmt::format("a step of {} rows", options.stepRows));
+  return fitArenas(options.stepRows, expectedLogitRows);
 }
 
 Status CudaDevice::allocateCache(int64_t pages) {
