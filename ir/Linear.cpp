@@ -19,7 +19,7 @@ LogicalResult LinearOp::inferReturnTypeComponents(MLIRContext *, std::optional<L
   if (adaptor.getBias()) {
     auto bias = tensorType(adaptor.getBias());
     if (bias.getRank() != 1 || !sizesAgree(bias.getDimSize(0), weight.getDimSize(0)))
-      return emitOptionalError(location, "bias is ", bias, " for ", weight.getDimSize(0),
+      return emitOptionalError(location, "bias is ", bias, " for ", sizeText(weight.getDimSize(0)),
                                " outputs");
   }
   inferred.emplace_back(ArrayRef<int64_t>{input.getDimSize(0), weight.getDimSize(0)});

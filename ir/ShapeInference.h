@@ -23,6 +23,10 @@ inline bool sizesAgree(int64_t a, int64_t b) {
   return mlir::ShapedType::isDynamic(a) || mlir::ShapedType::isDynamic(b) || a == b;
 }
 
+/// Sizes as messages show them, as types do: "?" for a dynamic one; "?, 8" of a shape.
+std::string sizeText(int64_t size);
+std::string shapeText(llvm::ArrayRef<int64_t> shape);
+
 /// Compares an op's declared result shape with the one that its own inference gives, so that the
 /// verifier and the inference cannot disagree.
 template <typename OpT> mlir::LogicalResult verifyInferredShape(OpT op) {
@@ -36,8 +40,8 @@ template <typename OpT> mlir::LogicalResult verifyInferredShape(OpT op) {
   for (size_t i = 0; agree && i < shape.size(); ++i)
     agree = sizesAgree(shape[i], declared.getDimSize(i));
   if (!agree)
-    return op.emitOpError() << "result is " << declared << " but its operands give shape [" << shape
-                            << "]";
+    return op.emitOpError() << "result is " << declared << " but its operands give shape ["
+                            << shapeText(shape) << "]";
   return mlir::success();
 }
 

@@ -51,7 +51,7 @@ LogicalResult RowsOp::verify() {
   // The blocks after the first are compared by division, since their product could overflow.
   if (offset > rows || block > rows - offset ||
       (count > 1 && count - 1 > (rows - offset - block) / stride))
-    return emitOpError() << "takes rows past the " << rows << " of its input";
+    return emitOpError() << "takes rows past the " << sizeText(rows) << " of its input";
   if (getResult().getType() != withRows(input, block * count))
     return emitOpError() << "takes " << block * count << " rows of " << input << ", got "
                          << getResult().getType();
@@ -71,11 +71,12 @@ LogicalResult ConcatOp::verify() {
     auto type = tensorType(input);
     if (withRows(type, 1) != withRows(result, 1) || type.getEncoding() || result.getEncoding())
       return emitOpError() << "cannot put " << type << " into " << result;
-    rows += type.getDimSize(0);
+    bool known = !type.isDynamicDim(0) && !ShapedType::isDynamic(rows);
+    rows = known ? rows + type.getDimSize(0) : ShapedType::kDynamic;
   }
   if (rows != result.getDimSize(0))
-    return emitOpError() << "inputs have " << rows << " rows together, the result "
-                         << result.getDimSize(0);
+    return emitOpError() << "inputs have " << sizeText(rows) << " rows together, the result "
+                         << sizeText(result.getDimSize(0));
   return success();
 }
 

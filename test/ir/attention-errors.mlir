@@ -17,7 +17,7 @@ func.func @table_of_bf16(%p: tensor<?xi32>) -> tensor<?x2xbf16> {
 // -----
 
 func.func @table_of_other_width(%p: tensor<?xi32>) -> tensor<?x4xf32> {
-  // expected-error @+1 {{'llm.rope_table' op result is 'tensor<?x4xf32>' but its operands give shape}}
+  // expected-error @+1 {{'llm.rope_table' op result is 'tensor<?x4xf32>' but its operands give shape [?, 2]}}
   %t = llm.rope_table %p {frequencies = array<f32: 1.0>} : (tensor<?xi32>) -> tensor<?x4xf32>
   return %t : tensor<?x4xf32>
 }
@@ -57,7 +57,7 @@ func.func @odd_table(%q: tensor<?x16xf32>, %t: tensor<?x3xf32>) -> tensor<?x16xf
 // -----
 
 func.func @rope_gives_another_shape(%q: tensor<?x16xf32>, %t: tensor<?x8xf32>) -> tensor<?x8xf32> {
-  // expected-error @+1 {{'llm.rope' op result is 'tensor<?x8xf32>' but its operands give shape}}
+  // expected-error @+1 {{'llm.rope' op result is 'tensor<?x8xf32>' but its operands give shape [?, 16]}}
   %r = llm.rope half %q, %t {head_dim = 8 : i64} : (tensor<?x16xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
   return %r : tensor<?x8xf32>
 }
@@ -166,7 +166,7 @@ func.func @attention_past_the_last_layer(%q: tensor<?x16xf32>, %c: !cache, %p: t
 
 !cache = !llm.cache<layers = 1, heads = 2, head_dim = 8, page = 16, type = f32>
 func.func @attention_gives_another_shape(%q: tensor<?x16xf32>, %c: !cache, %p: tensor<?xi32>, %b: !llm.batch) -> tensor<?x32xf32> {
-  // expected-error @+1 {{'llm.attention' op result is 'tensor<?x32xf32>' but its operands give shape}}
+  // expected-error @+1 {{'llm.attention' op result is 'tensor<?x32xf32>' but its operands give shape [?, 16]}}
   %o = llm.attention %q, %c, %p, %b {layer = 0 : i64, scale = 1.0 : f64} : (tensor<?x16xf32>, !cache, tensor<?xi32>, !llm.batch) -> tensor<?x32xf32>
   return %o : tensor<?x32xf32>
 }

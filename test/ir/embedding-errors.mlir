@@ -9,7 +9,7 @@ func.func @vector_as_table(%tokens: tensor<?xi32>, %table: tensor<32xf32>) -> te
 // -----
 
 func.func @embedding_of_other_width(%tokens: tensor<?xi32>, %table: tensor<32x8xf32>) -> tensor<?x4xf32> {
-  // expected-error @+1 {{'llm.embed' op result is 'tensor<?x4xf32>' but its operands give shape}}
+  // expected-error @+1 {{'llm.embed' op result is 'tensor<?x4xf32>' but its operands give shape [?, 8]}}
   %x = llm.embed %tokens, %table : (tensor<?xi32>, tensor<32x8xf32>) -> tensor<?x4xf32>
   return %x : tensor<?x4xf32>
 }
@@ -33,7 +33,7 @@ func.func @long_indices(%tokens: tensor<?xi64>, %table: tensor<32x8xf32>) -> ten
 // -----
 
 func.func @gather_of_other_width(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tensor<?x4xf32> {
-  // expected-error @+1 {{'llm.gather_rows' op result is 'tensor<?x4xf32>' but its operands give shape}}
+  // expected-error @+1 {{'llm.gather_rows' op result is 'tensor<?x4xf32>' but its operands give shape [?, 8]}}
   %last = llm.gather_rows %x, %rows : (tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x4xf32>
   return %last : tensor<?x4xf32>
 }

@@ -33,7 +33,7 @@ func.func @so_far_that_sums_overflow(%x: tensor<?x24xf32>) -> tensor<?x8xf32> {
 // -----
 
 func.func @result_of_other_width(%x: tensor<?x24xf32>) -> tensor<?x16xf32> {
-  // expected-error @+1 {{'llm.slice' op result is 'tensor<?x16xf32>' but its operands give shape}}
+  // expected-error @+1 {{'llm.slice' op result is 'tensor<?x16xf32>' but its operands give shape [?, 8]}}
   %k = llm.slice %x [0, 8] : (tensor<?x24xf32>) -> tensor<?x16xf32>
   return %k : tensor<?x16xf32>
 }

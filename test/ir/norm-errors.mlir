@@ -41,7 +41,7 @@ func.func @bias_of_other_size(%x: tensor<?x8xf32>, %w: tensor<8xf32>, %b: tensor
 // -----
 
 func.func @result_of_other_width(%x: tensor<?x8xf32>, %w: tensor<8xf32>) -> tensor<?x4xf32> {
-  // expected-error @+1 {{result is 'tensor<?x4xf32>' but its operands give shape}}
+  // expected-error @+1 {{result is 'tensor<?x4xf32>' but its operands give shape [?, 8]}}
   %y = llm.norm rms %x, %w {epsilon = 1.0e-05 : f64} : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }

@@ -128,6 +128,15 @@ llm.weight @rows_past_the_last : tensor<4x4xf32> {
 
 // -----
 
+llm.weight @rows_of_an_unknown_number : tensor<4x4xf32> {
+  %0 = llm.load "w" : tensor<?x4xf32>
+  // expected-error @+1 {{'llm.rows' op takes rows past the ? of its input}}
+  %1 = llm.rows %0 [offset = 0, block = 4, stride = 4, count = 1] : (tensor<?x4xf32>) -> tensor<4x4xf32>
+  llm.yield %1 : tensor<4x4xf32>
+}
+
+// -----
+
 llm.weight @offset_past_the_last : tensor<4x4xf32> {
   %0 = llm.load "w" : tensor<12x4xf32>
   // expected-error @+1 {{'llm.rows' op takes rows past the 12 of its input}}
@@ -185,6 +194,15 @@ llm.weight @concat_of_another_number_of_rows : tensor<6x4xf32> {
   %0 = llm.load "a" : tensor<4x4xf32>
   // expected-error @+1 {{'llm.concat' op inputs have 8 rows together, the result 6}}
   %1 = llm.concat %0, %0 : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<6x4xf32>
+  llm.yield %1 : tensor<6x4xf32>
+}
+
+// -----
+
+llm.weight @concat_of_unknown_numbers_of_rows : tensor<6x4xf32> {
+  %0 = llm.load "a" : tensor<?x4xf32>
+  // expected-error @+1 {{'llm.concat' op inputs have ? rows together, the result 6}}
+  %1 = llm.concat %0, %0 : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<6x4xf32>
   llm.yield %1 : tensor<6x4xf32>
 }
 
