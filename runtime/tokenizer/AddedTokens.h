@@ -10,6 +10,8 @@
 
 #include "runtime/tokenizer/Vocabulary.h"
 
+#include <algorithm>
+
 namespace llmopt {
 
 struct AddedToken {
@@ -22,6 +24,12 @@ struct AddedToken {
   bool stripRight = false; // takes the white space behind it
   bool normalized = false; // looked for in the normalized text
 };
+
+/// The first of the tokens with this content, or the end.
+template <typename Tokens> auto findByContent(Tokens &tokens, std::string_view content) {
+  return std::find_if(tokens.begin(), tokens.end(),
+                      [&](const AddedToken &token) { return token.content == content; });
+}
 
 /// A stretch of text: a token (`id` >= 0), or text to go on with (`id` = -1).
 struct Segment {

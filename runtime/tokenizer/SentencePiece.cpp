@@ -82,31 +82,15 @@ static std::vector<AddedToken> controlPieces(const Processor &processor,
 /// given to pieces.
 static void addFromConfig(const TokenizerConfig &config, const Vocabulary &vocabulary,
                           std::vector<AddedToken> &added) {
-  auto find = [&](const std::string &text) {
-    return std::find_if(added.begin(), added.end(),
-                        [&](const AddedToken &token) { return token.content == text; });
-  };
   for (AddedToken token : config.added) {
     token.normalized = false; // the library normalizes; there is no text in between to look at
-    if (auto known = find(token.content); known != added.end())
+    auto known = findByContent(added, token.content);
+    if (known != added.end())
       *known = std::move(token);
     else if (!token.content.empty())
       added.push_back(std::move(token));
   }
-  auto addRole = [&](const std::string &text) {
-    int32_t id = text.empty() ? -1 : vocabulary.find(text);
-    if (id < 0 || find(text) != added.end())
-      return;
-    AddedToken token;
-    token.id = id;
-    token.content = text;
-    token.special = true;
-    added.push_back(std::move(token));
-  };
-  for (const auto &[role, text] : config.roles)
-    addRole(text);
-  for (const std::string &text : config.additionalSpecial)
-    addRole(text);
+  config.addRoles(vocabulary, added);
 }
 
 static std::optional<int32_t> idIfAny(int id) {
@@ -138,12 +122,7 @@ parseSentencePiece(std::string_view bytes, const TokenizerConfig &config, const 
 
   parts.added = controlPieces(*processor, vocabulary, config.present);
   addFromConfig(config, vocabulary, parts.added);
-  parts.special = config.specialIds([&](const std::string &text) {
-    for (const AddedToken &token : parts.added)
-      if (token.content == text)
-        return token.id;
-    return vocabulary.find(text);
-  });
+  parts.special = config.specialIds(parts.added, vocabulary);
   if (!parts.special.bos && !config.roles.count("bos_token"))
     parts.special.bos = idIfAny(processor->bos_id());
   if (!parts.special.eos && !config.roles.count("eos_token")) {

@@ -141,8 +141,29 @@ Result<TokenizerConfig> TokenizerConfig::read(const std::string &directory) {
   return config;
 }
 
-SpecialIds
-TokenizerConfig::specialIds(const std::function<int32_t(const std::string &)> &find) const {
+void TokenizerConfig::addRoles(const Vocabulary &vocabulary, std::vector<AddedToken> &added) const {
+  auto addRole = [&](const std::string &text) {
+    int32_t id = text.empty() ? -1 : vocabulary.find(text);
+    if (id < 0 || findByContent(added, text) != added.end())
+      return;
+    AddedToken token;
+    token.id = id;
+    token.content = text;
+    token.special = true;
+    added.push_back(std::move(token));
+  };
+  for (const auto &[role, text] : roles)
+    addRole(text);
+  for (const std::string &text : additionalSpecial)
+    addRole(text);
+}
+
+SpecialIds TokenizerConfig::specialIds(const std::vector<AddedToken> &added,
+                                       const Vocabulary &vocabulary) const {
+  auto find = [&](const std::string &text) {
+    auto token = findByContent(added, text);
+    return token == added.end() ? vocabulary.find(text) : token->id;
+  };
   SpecialIds special;
   auto idOf = [&](const char *role) -> std::optional<int32_t> {
     auto text = roles.find(role);

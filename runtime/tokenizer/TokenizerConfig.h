@@ -12,7 +12,6 @@
 #include "runtime/tokenizer/Tokenizer.h"
 #include "support/Json.h"
 
-#include <functional>
 #include <map>
 
 namespace llmopt {
@@ -31,8 +30,11 @@ struct TokenizerConfig {
 
   static Result<TokenizerConfig> read(const std::string &directory);
 
-  /// The ids with a role, given how to find the id of a text (-1 if none).
-  SpecialIds specialIds(const std::function<int32_t(const std::string &)> &find) const;
+  /// Appends the texts of the vocabulary that have a role and are not among `added` yet.
+  void addRoles(const Vocabulary &vocabulary, std::vector<AddedToken> &added) const;
+
+  /// The ids with a role, whose texts are looked for among the added tokens first.
+  SpecialIds specialIds(const std::vector<AddedToken> &added, const Vocabulary &vocabulary) const;
 
   /// Makes BOS and EOS around a text what add_bos_token and add_eos_token say, if they say
   /// anything.

@@ -229,27 +229,10 @@ static Status parseAdded(const Json &json, const std::string &what, const Vocabu
 /// the vocabulary that have a role.
 static void addFromConfig(const TokenizerConfig &config, const Vocabulary &vocabulary,
                           std::vector<AddedToken> &added) {
-  auto known = [&](const std::string &text) {
-    return std::any_of(added.begin(), added.end(),
-                       [&](const AddedToken &token) { return token.content == text; });
-  };
   for (const AddedToken &token : config.added)
-    if (!token.content.empty() && !known(token.content))
+    if (!token.content.empty() && findByContent(added, token.content) == added.end())
       added.push_back(token);
-  auto addRole = [&](const std::string &text) {
-    int32_t id = text.empty() ? -1 : vocabulary.find(text);
-    if (id < 0 || known(text))
-      return;
-    AddedToken token;
-    token.id = id;
-    token.content = text;
-    token.special = true;
-    added.push_back(std::move(token));
-  };
-  for (const auto &[role, text] : config.roles)
-    addRole(text);
-  for (const std::string &text : config.additionalSpecial)
-    addRole(text);
+  config.addRoles(vocabulary, added);
 }
 
 static Result<PreTokenizer> parsePreTokenizer(const Json &json, const TokenizerConfig &config,
@@ -276,12 +259,7 @@ static Result<PipelineParts> parseParts(const Json &json, const TokenizerConfig 
   LLMOPT_TRY(parsePostProcessor(field("post_processor"), what, 0, frame));
   parts.prefix = std::move(frame.prefix);
   parts.suffix = std::move(frame.suffix);
-  parts.special = config.specialIds([&](const std::string &text) {
-    for (const AddedToken &token : parts.added)
-      if (token.content == text)
-        return token.id;
-    return vocabulary.find(text);
-  });
+  parts.special = config.specialIds(parts.added, vocabulary);
   LLMOPT_TRY(config.applyFrame(parts.special, parts.prefix, parts.suffix));
   return parts;
 }
