@@ -107,6 +107,15 @@ Value ModelBuilder::linear(Value x, const std::string &name, int64_t columns,
   return linearPart(x, name, "", columns, nullptr, options);
 }
 
+Qkv ModelBuilder::separateQkv(Value x, const std::string &prefix, LinearOptions options) {
+  int64_t queries = facts.heads * facts.headDim, keys = facts.keyHeads * facts.headDim;
+  Qkv qkv;
+  qkv.query = linear(x, prefix + "q_proj", queries, options);
+  qkv.key = linear(x, prefix + "k_proj", keys, options);
+  qkv.value = linear(x, prefix + "v_proj", keys, options);
+  return qkv;
+}
+
 Qkv ModelBuilder::fusedQkv(Value x, const std::string &name, int64_t groups,
                            LinearOptions options) {
   int64_t queries = facts.heads / groups * facts.headDim;
@@ -232,6 +241,13 @@ Result<ModelFacts> readFacts(const Config &config, const WeightOrigin &origin,
     return config.error("a context of {} tokens is asked for, and the model has 1 to {}",
                         facts.contextLength, facts.maximumPositions);
   return facts;
+}
+
+Result<int64_t> readKeyHeads(const Config &config, int64_t heads, int64_t fallback) {
+  LLMOPT_ASSIGN(int64_t keyHeads, config.size({"num_key_value_heads"}, limits::heads, fallback));
+  if (heads % keyHeads != 0)
+    return config.error("{} attention heads cannot share {} key-value heads", heads, keyHeads);
+  return keyHeads;
 }
 
 } // namespace llmopt

@@ -80,6 +80,8 @@ public:
   mlir::Value norm(NormKind kind, mlir::Value x, const std::string &name, double epsilon);
   mlir::Value linear(mlir::Value x, const std::string &name, int64_t columns,
                      LinearOptions options = {});
+  /// The linears `<prefix>q_proj`, `<prefix>k_proj` and `<prefix>v_proj`.
+  Qkv separateQkv(mlir::Value x, const std::string &prefix, LinearOptions options = {});
   /// Three linears whose weights lie in one tensor as `groups` times
   /// [heads / groups query heads | keyHeads / groups key heads | as many value heads].
   Qkv fusedQkv(mlir::Value x, const std::string &name, int64_t groups, LinearOptions options = {});
@@ -134,6 +136,9 @@ struct FactNames {
 Result<ModelFacts> readFacts(const Config &config, const WeightOrigin &origin,
                              const std::string &family, const std::string &basePrefix,
                              const FactNames &names);
+
+/// The key-value heads that the config gives, or `fallback`: every one serves as many of `heads`.
+Result<int64_t> readKeyHeads(const Config &config, int64_t heads, int64_t fallback);
 
 } // namespace llmopt
 

@@ -1,9 +1,9 @@
 //===- Falcon.cpp - Falcon in all its kinds ---------------------------------------------------===//
 //
 // Almazrouei et al., 2023. What a model is like follows from its config alone:
-//   7B:  multi_query, parallel_attn: attention and MLP share one norm, all heads one key-value
-//   head; 40B: new_decoder_architecture: key-value heads in groups, two norms (or, in Falcon 2,
-//   one); RW:  neither: attention, then MLP; ALiBi or rotary; mostly with biases.
+// - 7B (multi_query, parallel_attn): attention and MLP share a norm, all heads a key-value head.
+// - 40B (new_decoder_architecture): key-value heads in groups; two norms, or in Falcon 2 one.
+// - RW (neither): attention, then MLP; ALiBi or rotary; mostly with biases.
 //
 //===------------------------------------------------------------------------------------------===//
 

@@ -32,11 +32,7 @@ static Result<LlamaConfig> readLlama(const Config &config, const WeightOrigin &o
   names.explicitHeadDim = true;
   names.defaultContext = mistral ? 131072 : 2048;
   LLMOPT_ASSIGN(c.facts, readFacts(config, origin, "llama", "model.", names));
-  LLMOPT_ASSIGN(c.facts.keyHeads,
-                config.size({"num_key_value_heads"}, limits::heads, mistral ? 8 : c.facts.heads));
-  if (c.facts.heads % c.facts.keyHeads != 0)
-    return config.error("{} attention heads cannot share {} key-value heads", c.facts.heads,
-                        c.facts.keyHeads);
+  LLMOPT_ASSIGN(c.facts.keyHeads, readKeyHeads(config, c.facts.heads, mistral ? 8 : c.facts.heads));
   LLMOPT_ASSIGN(c.intermediate, config.size({"intermediate_size"}, limits::width));
   LLMOPT_ASSIGN(c.epsilon, config.positive({"rms_norm_eps"}, 1e-6));
   LLMOPT_ASSIGN(c.activation, readActivation(config, {"hidden_act"}, "silu"));
@@ -60,8 +56,6 @@ Result<BuiltModel> buildLlama(MLIRContext &context, const Config &config,
   LLMOPT_ASSIGN(LlamaConfig c, readLlama(config, origin));
   ModelBuilder m(context, origin, c.facts);
   int64_t hidden = c.facts.hidden;
-  int64_t queries = c.facts.heads * c.facts.headDim;
-  int64_t keys = c.facts.keyHeads * c.facts.headDim;
   AttentionOptions attention;
   attention.window = c.window;
 
@@ -70,10 +64,7 @@ Result<BuiltModel> buildLlama(MLIRContext &context, const Config &config,
     std::string p = fmt::format("model.layers.{}.", layer);
 
     Value h = m.norm(NormKind::Rms, x, p + "input_layernorm", c.epsilon);
-    Qkv qkv;
-    qkv.query = m.linear(h, p + "self_attn.q_proj", queries, c.attention);
-    qkv.key = m.linear(h, p + "self_attn.k_proj", keys, c.attention);
-    qkv.value = m.linear(h, p + "self_attn.v_proj", keys, c.attention);
+    Qkv qkv = m.separateQkv(h, p + "self_attn.", c.attention);
     m.rotate(qkv, c.rope);
     h = m.attention(layer, qkv, attention);
     x = m.add(x, m.linear(h, p + "self_attn.o_proj", hidden, c.attention));

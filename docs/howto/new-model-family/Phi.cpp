@@ -26,11 +26,7 @@ static Result<PhiConfig> readPhi(const Config &config, const WeightOrigin &origi
   FactNames names;
   names.defaultContext = 2048;
   LLMOPT_ASSIGN(c.facts, readFacts(config, origin, "phi", "model.", names));
-  LLMOPT_ASSIGN(c.facts.keyHeads,
-                config.size({"num_key_value_heads"}, limits::heads, c.facts.heads));
-  if (c.facts.heads % c.facts.keyHeads != 0)
-    return config.error("{} attention heads cannot share {} key-value heads", c.facts.heads,
-                        c.facts.keyHeads);
+  LLMOPT_ASSIGN(c.facts.keyHeads, readKeyHeads(config, c.facts.heads, c.facts.heads));
   LLMOPT_ASSIGN(c.intermediate, config.size({"intermediate_size"}, limits::width));
   LLMOPT_ASSIGN(c.epsilon, config.positive({"layer_norm_eps"}, 1e-5));
   LLMOPT_ASSIGN(c.activation, readActivation(config, {"hidden_act"}, "gelu_new"));
@@ -48,8 +44,6 @@ Result<BuiltModel> buildPhi(MLIRContext &context, const Config &config,
   LLMOPT_ASSIGN(PhiConfig c, readPhi(config, origin));
   ModelBuilder m(context, origin, c.facts);
   int64_t hidden = c.facts.hidden;
-  int64_t queries = c.facts.heads * c.facts.headDim;
-  int64_t keys = c.facts.keyHeads * c.facts.headDim;
   LinearOptions biased;
   biased.bias = true;
 
@@ -58,10 +52,7 @@ Result<BuiltModel> buildPhi(MLIRContext &context, const Config &config,
     std::string p = fmt::format("model.layers.{}.", layer);
 
     Value h = m.norm(NormKind::Layer, x, p + "input_layernorm", c.epsilon);
-    Qkv qkv;
-    qkv.query = m.linear(h, p + "self_attn.q_proj", queries, biased);
-    qkv.key = m.linear(h, p + "self_attn.k_proj", keys, biased);
-    qkv.value = m.linear(h, p + "self_attn.v_proj", keys, biased);
+    Qkv qkv = m.separateQkv(h, p + "self_attn.", biased);
     m.rotate(qkv, c.rope);
     Value attended = m.attention(layer, qkv);
     Value attention = m.linear(attended, p + "self_attn.dense", hidden, biased);
