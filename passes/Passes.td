@@ -115,7 +115,8 @@ def VerifyPhase : Pass<"llm-verify-phase", "::mlir::ModuleOp"> {
     - `graph`: the step holds `llm` ops and no `llm.kernel`;
     - `kernels`: it holds `llm.get_weight` and `llm.kernel` only, each kernel of a known anatomy;
     - `scheduled`: and every kernel has a `schedule`;
-    - `placed`: and every kernel has a `placement`, inside the arena, and no two live buffers overlap.
+    - `placed`: and every kernel has a `placement`, and a `workspace` if its schedule asks for one, inside
+      the arena, and no two live buffers overlap.
 
     The pipelines run it after every pass.
   }];

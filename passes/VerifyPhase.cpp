@@ -77,6 +77,8 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
           if (failed(add(kernel, placement[result.getResultNumber()], index[kernel], last, all)))
             return failure();
         }
+      if (failed(verifyWorkspace(kernel)))
+        return failure();
       if (Attribute workspace = kernel->getAttr(workspaceAttrName))
         if (failed(add(kernel, workspace, index[kernel], index[kernel], all)))
           return failure();
@@ -88,6 +90,27 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
             all[j].offset < all[i].offset + all[i].size)
           return all[j].op->emitError()
                  << "its buffer at " << all[j].offset << " overlaps one that is still needed";
+    return success();
+  }
+
+  /// The workspace that a schedule asks for has its place, with a row for each row of the kernel.
+  static LogicalResult verifyWorkspace(KernelOp kernel) {
+    auto schedule = kernel->getAttrOfType<DictionaryAttr>(scheduleAttrName);
+    auto needed = schedule.getAs<IntegerAttr>("workspace_row_bytes");
+    if (!needed)
+      return success();
+    auto workspace = kernel->getAttrOfType<DictionaryAttr>(workspaceAttrName);
+    if (!workspace)
+      return kernel.emitError() << "has no place for the workspace that its schedule asks for";
+    auto bytes = workspace.getAs<IntegerAttr>("row_bytes");
+    if (bytes && bytes.getInt() < needed.getInt())
+      return kernel.emitError() << "its workspace has " << bytes.getInt()
+                                << " bytes a row, its schedule asks for " << needed.getInt();
+    StringRef rows = rowsOf(kernel->getResult(0)) == Rows::Token ? "token" : "logit";
+    auto space = workspace.getAs<StringAttr>("space");
+    if (space && space.getValue() != rows)
+      return kernel.emitError() << "its workspace is in the space '" << space.getValue()
+                                << "', its rows are those of '" << rows << "'";
     return success();
   }
 

@@ -1,0 +1,306 @@
+//===- emulated_sm90.h - The functions of intrinsics_sm90.cuh on a CPU ------------------------===//
+//
+// What intrinsics_sm90.cuh includes where no CUDA compiler is at work. As in emulated.h, what
+// hardware may do late happens as late as it may: a bulk copy when its barrier is waited for and
+// nothing else can go on, a warpgroup's product when it is waited for. In between, whoever touches
+// the destination of the one or overwrites an operand of the other is reported. Descriptors are
+// decoded as the tensor cores do it, so a wrong stride reads wrong numbers.
+//
+// Not modelled: the two sides of shared memory (fenceAsyncSide does nothing), and that the four
+// warps of a group agree on their products (each warp does its own share by its own operands).
+//
+//===------------------------------------------------------------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATED_SM90_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATED_SM90_H
+
+namespace llmopt::cuda {
+
+//===- Barriers in shared memory --------------------------------------------------------------===//
+
+/// 8 bytes, as on the card.
+struct SharedBarrier {
+  unsigned long long expected : 15; ///< arrivals of a phase
+  unsigned long long pending : 15;  ///< arrivals that the running phase still waits for
+  unsigned long long parity : 1;    ///< of the running phase
+  unsigned long long : 1;
+  long long bytes : 32; ///< announced and not come yet
+
+  /// Orders memory: what was told in phases of one parity.
+  LLMOPT_UNCHECKED const void *object(int phase) const {
+    return reinterpret_cast<const char *>(this) + phase;
+  }
+  LLMOPT_UNCHECKED void endPhaseIfDone() {
+    if (pending != 0 || bytes != 0)
+      return;
+    pending = expected;
+    parity = !parity;
+  }
+};
+static_assert(sizeof(SharedBarrier) == 8, "as on the card");
+
+LLMOPT_UNCHECKED inline void initBarrier(SharedBarrier &barrier, int arrivals, Site site = here()) {
+  machine->write(&barrier, sizeof barrier, 8, site);
+  barrier.expected = barrier.pending = unsigned(arrivals);
+  barrier.parity = 0;
+  barrier.bytes = 0;
+}
+inline void fenceBarriers() {}
+LLMOPT_UNCHECKED inline void arriveExpecting(SharedBarrier &barrier, int bytes,
+                                             Site site = here()) {
+  machine->atomic(&barrier, sizeof barrier, site);
+  if (barrier.pending == 0)
+    machine->fail("more threads arrive at an mbarrier than it expects", site);
+  machine->release(barrier.object(int(barrier.parity)));
+  barrier.bytes = barrier.bytes + bytes;
+  barrier.pending = barrier.pending - 1;
+  barrier.endPhaseIfDone();
+}
+LLMOPT_UNCHECKED inline void arrive(SharedBarrier &barrier, Site site = here()) {
+  arriveExpecting(barrier, 0, site);
+}
+
+struct PhaseWait {
+  const SharedBarrier *barrier;
+  int parity;
+  LLMOPT_UNCHECKED static bool isOver(const void *self) {
+    auto *wait = static_cast<const PhaseWait *>(self);
+    return int(wait->barrier->parity) != wait->parity;
+  }
+};
+LLMOPT_UNCHECKED inline void waitBarrier(SharedBarrier &barrier, int parity, Site site = here()) {
+  machine->atomic(&barrier, sizeof barrier, site);
+  PhaseWait wait{&barrier, parity};
+  machine->waitUntil(PhaseWait::isOver, &wait,
+                     parity ? "an odd phase of an mbarrier" : "an even phase of an mbarrier", site);
+  machine->acquire(barrier.object(parity));
+}
+
+LLMOPT_UNCHECKED inline void syncNamed(int index, int threads, Site site = here()) {
+  machine->syncNamed(index, threads, site);
+}
+inline void fenceAsyncSide() {}
+
+//===- Bulk copies ----------------------------------------------------------------------------===//
+
+struct BulkCopy {
+  void *to;
+  const void *from;
+  size_t bytes;
+  SharedBarrier *barrier;
+  LLMOPT_UNCHECKED static void make(void *self) {
+    auto *copy = static_cast<BulkCopy *>(self);
+    SharedBarrier &barrier = *copy->barrier;
+    machine->closeWrite(copy->to, copy->bytes, barrier.object(int(barrier.parity)));
+    std::memcpy(copy->to, copy->from, copy->bytes);
+    barrier.bytes = barrier.bytes - (long long)(copy->bytes);
+    barrier.endPhaseIfDone();
+  }
+};
+LLMOPT_UNCHECKED inline void copyBulk(void *shared, const void *global, int bytes,
+                                      SharedBarrier &barrier, StreamPolicy = {},
+                                      Site site = here()) {
+  if (bytes <= 0 || bytes % 16 != 0)
+    machine->fail("a bulk copy is of a multiple of 16 bytes", site);
+  machine->atomic(&barrier, sizeof barrier, site);
+  machine->read(global, size_t(bytes), 16, site);
+  machine->openWrite(shared, size_t(bytes), 16, site);
+  BulkCopy copy{shared, global, size_t(bytes), &barrier};
+  machine->defer(&barrier, BulkCopy::make, &copy, sizeof copy);
+}
+
+//===- Registers ------------------------------------------------------------------------------===//
+
+template <int Count> void lowerRegisters() {}
+template <int Count> void raiseRegisters() {}
+
+//===- Products of a warpgroup ----------------------------------------------------------------===//
+
+LLMOPT_UNCHECKED inline unsigned long long describe(const void *shared, int nextK, int nextRows,
+                                                    unsigned long long swizzle) {
+  auto field = [](uintptr_t bytes) { return (unsigned long long)(bytes / 16 & 0x3fff); };
+  return field(reinterpret_cast<uintptr_t>(shared) - machine->sharedBegin) |
+         field(uintptr_t(nextK)) << 16 | field(uintptr_t(nextRows)) << 32 | swizzle << 62;
+}
+LLMOPT_UNCHECKED inline MatrixDescriptor describeCores(const void *shared, int nextK,
+                                                       int nextRows) {
+  return {describe(shared, nextK, nextRows, 0)};
+}
+LLMOPT_UNCHECKED inline MatrixDescriptor describeSwizzled(const void *shared, int nextRows) {
+  return {describe(shared, 16, nextRows, 1)};
+}
+
+/// The operand that a descriptor describes.
+struct MatrixOperand {
+  uintptr_t begin, nextK, nextRows;
+  bool swizzled;
+
+  LLMOPT_UNCHECKED explicit MatrixOperand(MatrixDescriptor descriptor)
+      : begin((descriptor.bits & 0x3fff) * 16), nextK((descriptor.bits >> 16 & 0x3fff) * 16),
+        nextRows((descriptor.bits >> 32 & 0x3fff) * 16), swizzled(descriptor.bits >> 62 == 1) {}
+  /// The 16 bytes of a row with elements 8 * piece and on.
+  LLMOPT_UNCHECKED const char *piece(int row, int piece) const {
+    uintptr_t at = begin + uintptr_t(row / 8) * nextRows;
+    if (swizzled) {
+      at += uintptr_t(row % 8 * 128 + piece * 16);
+      at ^= at / 128 % 8 * 16;
+    } else {
+      at += uintptr_t(row % 8 * 16) + uintptr_t(piece) * nextK;
+    }
+    return reinterpret_cast<const char *>(machine->sharedBegin + at);
+  }
+  /// Announces that `rows` rows from `first` on will be read, or that they have been.
+  LLMOPT_UNCHECKED void announce(bool begins, int first, int rows, Site site) const {
+    for (int row = first; row < first + rows; ++row)
+      for (int i = 0; i < 2; ++i) {
+        if (begins)
+          machine->openRead(piece(row, i), 16, 16, site);
+        else
+          machine->closeRead(piece(row, i), 16);
+      }
+  }
+};
+
+/// A product that a warp has asked for: its share, 16 rows, of the group's.
+struct WarpProduct {
+  MatrixDescriptor a, b;
+  int columns;
+  float (*toFloat)(uint16_t);
+  float *sums[32]; ///< of the lanes
+  Site site;
+
+  LLMOPT_UNCHECKED static void readRow(const MatrixOperand &operand, int row,
+                                       float (*toFloat)(uint16_t), float (&to)[16]) {
+    for (int k = 0; k < 16; ++k) {
+      uint16_t bits;
+      std::memcpy(&bits, operand.piece(row, k / 8) + k % 8 * 2, 2);
+      to[k] = toFloat(bits);
+    }
+  }
+  LLMOPT_UNCHECKED void run(int firstRow) const {
+    MatrixOperand left(a), right(b);
+    float weights[16][16], x[16];
+    for (int row = 0; row < 16; ++row)
+      readRow(left, firstRow + row, toFloat, weights[row]);
+    for (int column = 0; column < columns; ++column) {
+      readRow(right, column, toFloat, x);
+      for (int row = 0; row < 16; ++row) {
+        float sum = 0;
+        for (int k = 0; k < 16; ++k)
+          sum += weights[row][k] * x[k];
+        sums[row % 8 * 4 + column % 8 / 2][column / 8 * 4 + row / 8 * 2 + column % 2] += sum;
+      }
+    }
+  }
+  LLMOPT_UNCHECKED void announce(bool begins, int firstRow) const {
+    MatrixOperand(a).announce(begins, firstRow, 16, site);
+    MatrixOperand(b).announce(begins, 0, columns, site);
+  }
+};
+
+/// The products of a warp that are not waited for yet; only its first lane uses it.
+struct WarpProducts {
+  static constexpr int most = 32;
+  uint64_t blockRun = 0; ///< of the block that it belongs to
+  int count = 0, groups = 0;
+  int groupEnds[most]; ///< committed, by rising number of products
+  WarpProduct products[most];
+
+  /// Of the running thread's warp.
+  LLMOPT_UNCHECKED static WarpProducts &own() {
+    static WarpProducts all[32];
+    WarpProducts &products = all[machine->thread / 32];
+    if (products.blockRun != machine->blockRun) {
+      products.blockRun = machine->blockRun;
+      products.count = products.groups = 0;
+    }
+    return products;
+  }
+  LLMOPT_UNCHECKED static int firstRow() { return machine->thread / 32 % 4 * 16; }
+
+  LLMOPT_UNCHECKED void wait(int pending) {
+    int first = groups > pending ? groups - pending : 0;
+    int done = first > 0 ? groupEnds[first - 1] : 0;
+    for (int i = 0; i < done; ++i) {
+      products[i].run(firstRow());
+      products[i].announce(/*begins=*/false, firstRow());
+    }
+    for (int i = done; i < count; ++i)
+      products[i - done] = products[i];
+    for (int i = first; i < groups; ++i)
+      groupEnds[i - first] = groupEnds[i] - done;
+    count -= done;
+    groups -= first;
+  }
+};
+
+/// What a lane brings to its warp's product.
+struct LaneProduct {
+  WarpProduct *product; ///< of the first lane; it takes the others' sums
+  MatrixDescriptor a, b;
+  float *sums;
+  Site site;
+
+  LLMOPT_UNCHECKED static void gather(const emulated::Lanes &lanes) {
+    auto *first = static_cast<const LaneProduct *>(lanes.in[0]);
+    for (int i = 0; i < 32; ++i) {
+      auto *lane = static_cast<const LaneProduct *>(lanes.in[i]);
+      if (lane->a.bits != first->a.bits || lane->b.bits != first->b.bits)
+        machine->fail("the lanes of a warp ask for products of different operands", lane->site);
+      first->product->sums[i] = lane->sums;
+    }
+  }
+};
+
+LLMOPT_UNCHECKED inline void queueProduct(float *sums, int columns, MatrixDescriptor a,
+                                          MatrixDescriptor b, float (*toFloat)(uint16_t),
+                                          Site site) {
+  LaneProduct lane{nullptr, a, b, sums, site};
+  bool first = machine->thread % 32 == 0;
+  if (first) {
+    WarpProducts &products = WarpProducts::own();
+    if (products.count == WarpProducts::most)
+      machine->fail("more products are open than the emulator can follow", site);
+    lane.product = &products.products[products.count++];
+    lane.product->a = a;
+    lane.product->b = b;
+    lane.product->columns = columns;
+    lane.product->toFloat = toFloat;
+    lane.product->site = site;
+    lane.product->announce(/*begins=*/true, WarpProducts::firstRow());
+  }
+  machine->collect("wgmma.mma_async", emulated::wholeWarp, &lane, nullptr, LaneProduct::gather,
+                   site);
+}
+template <int Count>
+LLMOPT_UNCHECKED inline void multiplyGroup(float (&sums)[Count], MatrixDescriptor a,
+                                           MatrixDescriptor b, bf16, Site site = here()) {
+  queueProduct(sums, Count * 2, a, b, bfloat16ToFloat, site);
+}
+template <int Count>
+LLMOPT_UNCHECKED inline void multiplyGroup(float (&sums)[Count], MatrixDescriptor a,
+                                           MatrixDescriptor b, f16, Site site = here()) {
+  queueProduct(sums, Count * 2, a, b, float16ToFloat, site);
+}
+
+inline void fenceProducts() {}
+LLMOPT_UNCHECKED inline void commitProducts(Site site = here()) {
+  if (machine->thread % 32 != 0)
+    return;
+  WarpProducts &products = WarpProducts::own();
+  if (products.groups == WarpProducts::most)
+    machine->fail("more groups of products are open than the emulator can follow", site);
+  products.groupEnds[products.groups++] = products.count;
+}
+template <int Pending> LLMOPT_UNCHECKED inline void waitProducts(Site site = here()) {
+  if (machine->thread % 32 == 0)
+    WarpProducts::own().wait(Pending);
+  machine->collect(
+      "wgmma.wait_group", emulated::wholeWarp, nullptr, nullptr, [](const emulated::Lanes &) {},
+      site);
+}
+template <int Count> void keepSums(float (&)[Count]) {}
+
+} // namespace llmopt::cuda
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATED_SM90_H
