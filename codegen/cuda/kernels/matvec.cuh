@@ -154,22 +154,39 @@ private:
     }
   }
 
+  static LLMOPT_DEVICE void readWeights(const Piece *stage, int column, float (&to)[piece]) {
+    unpack(stage[column * 32 + laneIndex()], to, Weight{});
+    if constexpr (!same<Weight, Compute>) {
+      LLMOPT_UNROLL
+      for (int i = 0; i < piece; ++i)
+        to[i] = roundTo<Compute>(to[i]);
+    }
+  }
+
+  /// Of the two operands the one with fewer vectors is held in registers.
   static LLMOPT_DEVICE void multiplySlice(const Piece *stage, const Compute *x,
                                           float (&sums)[Columns * Rows]) {
-    float inputs[Rows][piece];
+    constexpr bool holdInputs = Rows <= Columns;
+    float held[holdInputs ? Rows : Columns][piece], other[piece];
     LLMOPT_UNROLL
-    for (int r = 0; r < Rows; ++r)
-      readX(x + r * xStride, inputs[r]);
+    for (int i = 0; i < (holdInputs ? Rows : Columns); ++i) {
+      if constexpr (holdInputs)
+        readX(x + i * xStride, held[i]);
+      else
+        readWeights(stage, i, held[i]);
+    }
     LLMOPT_UNROLL
-    for (int c = 0; c < Columns; ++c) {
-      float weights[piece];
-      unpack(stage[c * 32 + laneIndex()], weights, Weight{});
+    for (int j = 0; j < (holdInputs ? Columns : Rows); ++j) {
+      if constexpr (holdInputs)
+        readWeights(stage, j, other);
+      else
+        readX(x + j * xStride, other);
       LLMOPT_UNROLL
-      for (int i = 0; i < piece; ++i) {
-        float w = same<Weight, Compute> ? weights[i] : roundTo<Compute>(weights[i]);
+      for (int i = 0; i < (holdInputs ? Rows : Columns); ++i) {
+        float &sum = sums[holdInputs ? i * Columns + j : j * Columns + i];
         LLMOPT_UNROLL
-        for (int r = 0; r < Rows; ++r)
-          sums[r * Columns + c] = fmaf(w, inputs[r][i], sums[r * Columns + c]);
+        for (int k = 0; k < piece; ++k)
+          sum = fmaf(held[i][k], other[k], sum);
       }
     }
   }

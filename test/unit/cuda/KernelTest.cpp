@@ -167,6 +167,38 @@ TEST(CudaMatvec, F32WeightsRoundedToBf16) {
   checkLinear<Matvec<Shape, 4, 8, 4, 3>, Shape, 4>(4, false);
 }
 
+TEST(CudaMatvec, EveryNumberOfRows) {
+  using Shape = TestShape<bf16, bf16, 173>;
+  for (int rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 64, 100}) {
+    SCOPED_TRACE(rows);
+    if (rows < 4)
+      checkLinear<Matvec<Shape, 1, 8, 2, 2>, Shape, 1>(rows, false);
+    if (rows < 8)
+      checkLinear<Matvec<Shape, 2, 8, 2, 2>, Shape, 2>(rows, false);
+    if (rows < 16)
+      checkLinear<Matvec<Shape, 4, 8, 2, 2>, Shape, 4>(rows, false);
+    checkLinear<Matvec<Shape, 8, 8, 2, 2>, Shape, 8>(rows, false);
+    checkLinear<Matvec<Shape, 16, 4, 2, 2>, Shape, 16>(rows, false);
+  }
+}
+TEST(CudaMatvec, SixteenRowsOfFloats) {
+  using Shape = TestShape<float, float, 300>;
+  checkLinear<Matvec<Shape, 16, 8, 4, 2>, Shape, 16>(14, false);
+}
+TEST(CudaMatvec, EightRowsOfFloatsRoundedToF16) {
+  using Shape = TestShape<float, f16, 300>;
+  checkLinear<Matvec<Shape, 8, 4, 4, 3>, Shape, 8>(11, false);
+}
+
+TEST(CudaGemm, EveryNumberOfRows) {
+  using Shape = TestShape<f16, f16, 168>;
+  for (int rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 64, 100}) {
+    SCOPED_TRACE(rows);
+    checkLinear<Gemm<Shape, GemmSchedule<32, 16, 64, 3, 2, 1, 2>>, Shape, 16>(rows, false);
+    if (rows > 16)
+      checkLinear<Gemm<Shape, GemmSchedule<128, 128, 64, 3, 2, 4, 1>>, Shape, 128>(rows, false);
+  }
+}
 TEST(CudaGemm, Bf16LargeTiles) {
   using Shape = TestShape<bf16, bf16, 200>;
   checkLinear<Gemm<Shape, GemmSchedule<128, 128, 64, 3, 2, 4, 1>>, Shape, 128>(131, false);
