@@ -69,9 +69,7 @@ static Status copyFiles(const std::string &directory, const std::vector<std::str
   return success();
 }
 
-/// What the module's configuration and the options say about it.
-static Result<Manifest> describe(ModuleOp module, const Plan &plan,
-                                 const ArtifactOptions &options) {
+Result<Manifest> describeModule(ModuleOp module, const Plan &plan, const ArtifactOptions &options) {
   auto config = module->getAttrOfType<DictionaryAttr>("llm.config");
   auto integer = [&](StringRef name) {
     return config ? config.getAs<IntegerAttr>(name) : IntegerAttr();
@@ -110,11 +108,12 @@ static Status recordFiles(const std::string &directory, Manifest &manifest, int 
 
 Status writeArtifact(ModuleOp module, const TensorSource *source, const std::string &path,
                      const ArtifactOptions &options) {
-  LLMOPT_ASSIGN(PendingDirectory pending, PendingDirectory::create(path, "manifest.json"));
+  LLMOPT_ASSIGN(PendingDirectory pending,
+                PendingDirectory::create(path, "an artifact", isArtifact));
   const std::string &directory = pending.path();
   LLMOPT_ASSIGN(PlannedModule planned, planModule(module));
   LLMOPT_ASSIGN(std::vector<SourceFile> sources, emitPlanned(planned, options));
-  LLMOPT_ASSIGN(Manifest manifest, describe(module, planned.plan, options));
+  LLMOPT_ASSIGN(Manifest manifest, describeModule(module, planned.plan, options));
   LLMOPT_TRY(writeSources(directory, sources, options));
   if (options.target == "cpu") {
     LLMOPT_ASSIGN(HostTarget host, resolveHostTarget(options.cpu));

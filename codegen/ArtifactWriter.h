@@ -32,6 +32,10 @@ struct ArtifactOptions {
 /// The emitted source of a placed module: model.cpp, or the files of source/ one after the other.
 Result<std::string> emitSource(mlir::ModuleOp module, const ArtifactOptions &options);
 
+/// The manifest as far as the module's configuration and the options say it: no files.
+Result<Manifest> describeModule(mlir::ModuleOp module, const Plan &plan,
+                                const ArtifactOptions &options);
+
 /// Writes the whole artifact to `path`. Nothing appears there before everything is written; an
 /// older artifact of that name is replaced then. `source` may be null if no weight is loaded.
 Status writeArtifact(mlir::ModuleOp module, const TensorSource *source, const std::string &path,

@@ -4,9 +4,11 @@
 #define LLMOPT_SUPPORT_FILES_H
 
 #include "support/Error.h"
+#include "support/Interrupt.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,17 +42,24 @@ private:
 Result<std::string> readFile(const std::string &path, uint64_t limit = uint64_t(1) << 31);
 
 /// Writes a file under a temporary name beside `path` and renames it, so that a reader sees the old
-/// file or the new one.
+/// file or the new one. A link is followed; into what is no regular file (a device, a pipe) the
+/// content is written.
 Status writeFile(const std::string &path, std::string_view content);
 
-/// A directory that appears under its final name only when commit() is called; until then, and on
-/// destruction without a commit, its temporary folder is removed.
+/// Writes to standard output, through what stdio may still hold for it.
+Status writeOutput(std::string_view content);
+
+/// A directory that appears under its final name only when commit() is called. Until then it is a
+/// temporary folder beside it, which goes when the object is destroyed without a commit, when the
+/// program is interrupted, or else when the next one of that name is created.
 class PendingDirectory {
 public:
-  /// `path` is the final name. An existing directory of that name is replaced on commit, and only
-  /// if it holds `marker` (a file name), so that an artifact may be rebuilt and nothing else is
-  /// lost.
-  static Result<PendingDirectory> create(const std::string &path, const std::string &marker);
+  /// `path` is the final name; a link is followed. An existing directory of that name is replaced
+  /// on commit, and only if mayReplace(directory), so that an artifact may be rebuilt and nothing
+  /// else is lost; `kind` is what it has to be, for the error: "an artifact".
+  static Result<PendingDirectory>
+  create(const std::string &path, const std::string &kind,
+         const std::function<bool(const std::string &)> &mayReplace);
   PendingDirectory(PendingDirectory &&other) noexcept;
   PendingDirectory &operator=(PendingDirectory &&) = delete;
   ~PendingDirectory();
@@ -60,9 +69,11 @@ public:
   Status commit();
 
 private:
-  PendingDirectory(std::string target, std::string temporary);
+  PendingDirectory(std::string target, std::string temporary, int lock);
   std::string target;
   std::string temporary;
+  int lock = -1; ///< an open descriptor of the folder, locked: somebody is still writing it
+  std::unique_ptr<RemoveOnInterrupt> removal;
 };
 
 } // namespace llmopt

@@ -6,6 +6,7 @@
 #include "support/ThreadPool.h"
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <mutex>
 
@@ -30,13 +31,22 @@ struct Chunk {
 };
 } // namespace
 
-/// Checks that all files of the manifest are there with the sizes and bytes that it records.
-static Status checkFiles(const std::string &path, const Manifest &manifest, int threads) {
+bool isArtifact(const std::string &path) {
+  // The beginning of Manifest::serialize(); what follows may be of another version, or damaged.
+  static const std::string beginning = "{\n  \"format\": \"llmopt artifact\"";
+  auto file = MappedFile::open(fmt::format("{}/{}", path, manifestName));
+  return file && file->size() >= beginning.size() &&
+         std::memcmp(file->data(), beginning.data(), beginning.size()) == 0;
+}
+
+/// Checks that files are there with the sizes and bytes that the manifest records.
+static Status checkFiles(const std::string &path, const std::map<std::string, FileRecord> &records,
+                         int threads) {
   std::vector<MappedFile> files;
-  files.reserve(manifest.files.size());
+  files.reserve(records.size());
   std::vector<Chunk> chunks;
   uint64_t total = 0;
-  for (const auto &[name, record] : manifest.files) {
+  for (const auto &[name, record] : records) {
     LLMOPT_ASSIGN(MappedFile file, MappedFile::open(fmt::format("{}/{}", path, name)));
     if (file.size() != record.bytes)
       return makeError("{} has {} bytes, the manifest says {}", file.path(), file.size(),
@@ -97,7 +107,7 @@ static Status checkWeights(const Artifact &artifact) {
   return success();
 }
 
-Result<Artifact> Artifact::open(const std::string &path, int threads) {
+Result<Artifact> Artifact::openPlan(const std::string &path) {
   std::error_code code;
   if (!fs::exists(path, code))
     return makeError("{} does not exist", path);
@@ -112,7 +122,7 @@ Result<Artifact> Artifact::open(const std::string &path, int threads) {
   LLMOPT_ASSIGN(std::string text, readFile(manifestPath));
   LLMOPT_ASSIGN(artifact.manifest, Manifest::parse(text, manifestPath));
   LLMOPT_TRY(requireFile(artifact.manifest, planName, manifestPath));
-  LLMOPT_TRY(checkFiles(path, artifact.manifest, threads));
+  LLMOPT_TRY(checkFiles(path, {{planName, artifact.manifest.files.at(planName)}}, /*threads=*/1));
 
   std::string planPath = path + "/" + planName;
   LLMOPT_ASSIGN(Json json, readJsonFile(planPath));
@@ -122,11 +132,16 @@ Result<Artifact> Artifact::open(const std::string &path, int threads) {
     return makeError("{}: a row of logits has {} bytes, a vocabulary of {} needs {}", planPath,
                      logitBytes, artifact.manifest.vocabularySize,
                      artifact.manifest.vocabularySize * int64_t(sizeof(float)));
+  return artifact;
+}
 
+Result<Artifact> Artifact::open(const std::string &path, int threads) {
+  LLMOPT_ASSIGN(Artifact artifact, openPlan(path));
+  LLMOPT_TRY(checkFiles(path, artifact.manifest.files, threads));
   bool hasData = std::any_of(artifact.plan.weights.begin(), artifact.plan.weights.end(),
                              [](const PlanWeight &weight) { return weight.random.empty(); });
   if (hasData) {
-    LLMOPT_TRY(requireFile(artifact.manifest, weightsName, manifestPath));
+    LLMOPT_TRY(requireFile(artifact.manifest, weightsName, path + "/" + manifestName));
     LLMOPT_ASSIGN(artifact.weights, SafetensorsFile::open(path + "/" + weightsName));
     LLMOPT_TRY(checkWeights(artifact));
   }

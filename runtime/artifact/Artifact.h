@@ -176,12 +176,18 @@ struct Manifest {
 
 //===- Artifact -------------------------------------------------------------------------------===//
 
+/// Whether a folder says of itself that it is an artifact, of any version, whole or not.
+bool isArtifact(const std::string &path);
+
 /// An artifact opened for running: checked whole, weights mapped.
 struct Artifact {
   std::string path;
   Manifest manifest;
   Plan plan;
   std::optional<SafetensorsFile> weights;
+
+  /// The manifest and the plan alone, checked: enough to say what it is and takes.
+  static Result<Artifact> openPlan(const std::string &path);
 
   /// Opens and checks everything: version, checksums of all files, plan, and every weight's entry
   /// in weights.safetensors against the plan.
