@@ -1,5 +1,4 @@
-//===- Tools.h - The runtime's tools, as programs or as commands of one program
-//----------------===//
+//===- Tools.h - The runtime's tools, as programs or as commands of one program ---------------===//
 //
 // Each is a program of its own (Main.cpp), and a command of `llmopt` (llmopt.cpp), the one that is
 // carried to another machine.

@@ -1,5 +1,4 @@
-//===- llmopt-check.cpp - Whether artifacts do on a device what they should
-//---------------------===//
+//===- llmopt-check.cpp - Whether artifacts do on a device what they should -------------------===//
 
 #include "tools/Tools.h"
 

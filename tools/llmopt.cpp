@@ -1,5 +1,4 @@
-//===- llmopt.cpp - The runtime's tools in one program
-//------------------------------------------===//
+//===- llmopt.cpp - The runtime's tools in one program ----------------------------------------===//
 
 #include "tools/Tools.h"
 

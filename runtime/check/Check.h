@@ -1,5 +1,4 @@
-//===- Check.h - Whether an artifact does on a device what it should
-//----------------------------===//
+//===- Check.h - Whether an artifact does on a device what it should --------------------------===//
 //
 // Four checks, each by way of the engine:
 // 1. logits: those of each prompt against the golden ones, ||out - ref|| / ||ref||;

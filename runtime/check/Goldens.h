@@ -1,5 +1,4 @@
-//===- Goldens.h - What a model is expected to say
-//----------------------------------------------===//
+//===- Goldens.h - What a model is expected to say --------------------------------------------===//
 //
 // A folder of one of two kinds:
 // - prompts.json: an array of prompts, each an array of token ids; logits.safetensors: float32
