@@ -4,6 +4,7 @@
 #define LLMOPT_CODEGEN_ARTIFACTWRITER_H
 
 #include "ir/weights/TensorSource.h"
+#include "runtime/artifact/Artifact.h"
 #include "support/Error.h"
 
 #include <cstdint>
