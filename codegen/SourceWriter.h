@@ -46,7 +46,7 @@ public:
 
 private:
   void write(const std::string &content) {
-    text.append(static_cast<size_t>(2 * depth), ' ');
+    text.append(2 * static_cast<size_t>(depth), ' ');
     text += content;
     text += '\n';
   }

@@ -109,6 +109,7 @@ class PlanMemoryPass : public impl::PlanMemoryBase<PlanMemoryPass> {
 
   static void place(std::vector<Buffer> &buffers) {
     std::vector<Buffer *> order;
+    order.reserve(buffers.size());
     for (Buffer &buffer : buffers)
       order.push_back(&buffer);
     llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return a->size() > b->size(); });

@@ -239,7 +239,8 @@ Status materializeWeights(ModuleOp module, const TensorSource *source, const std
       item.recipe.release(0, item.recipe.rows());
     progress.advance(static_cast<uint64_t>((block.rowEnd - block.rowBegin) * item.rowBytes()));
   });
-  LLMOPT_TRY(status);
+  if (!status)
+    return status;
   return file->finish(header.size() + layout.dataBytes());
 }
 

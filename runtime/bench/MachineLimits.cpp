@@ -24,7 +24,7 @@ static uint64_t readPortable(const uint8_t *data, uint64_t bytes) {
   const auto *words = reinterpret_cast<const uint64_t *>(data);
   uint64_t sums[4] = {};
   for (uint64_t i = 0; i < bytes / 8; i += 4)
-    for (int j = 0; j < 4; ++j)
+    for (int64_t j = 0; j < 4; ++j)
       sums[j] += words[i + j];
   return sums[0] + sums[1] + sums[2] + sums[3];
 }
@@ -51,7 +51,7 @@ __attribute__((target("avx2"))) static uint64_t readAvx2(const uint8_t *data, ui
   for (uint64_t i = 0; i < bytes; i += 128) {
     _mm_prefetch(reinterpret_cast<const char *>(data + i + 4096), _MM_HINT_T0);
     _mm_prefetch(reinterpret_cast<const char *>(data + i + 4096 + 64), _MM_HINT_T0);
-    for (int j = 0; j < 4; ++j)
+    for (int64_t j = 0; j < 4; ++j)
       sums[j] = _mm256_add_epi64(
           sums[j], _mm256_load_si256(reinterpret_cast<const __m256i *>(data + i + j * 32)));
   }
@@ -66,9 +66,9 @@ __attribute__((target("avx512f"))) static uint64_t readAvx512(const uint8_t *dat
   __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
                      _mm512_setzero_si512()};
   for (uint64_t i = 0; i < bytes; i += 256) {
-    for (int j = 0; j < 4; ++j)
+    for (int64_t j = 0; j < 4; ++j)
       _mm_prefetch(reinterpret_cast<const char *>(data + i + 4096 + j * 64), _MM_HINT_T0);
-    for (int j = 0; j < 4; ++j)
+    for (int64_t j = 0; j < 4; ++j)
       sums[j] = _mm512_add_epi64(sums[j], _mm512_load_si512(data + i + j * 64));
   }
   __m512i sum =

@@ -395,7 +395,7 @@ void linear(const LlmoptTeam &team, int64_t rows, const typename Config::Weight 
   char *scratch = static_cast<char *>(team.scratch);
   float *sums = reinterpret_cast<float *>(scratch);
   Operand *stage = reinterpret_cast<Operand *>(scratch + sumBytes);
-  char *rowScratch = scratch + sumBytes + 32 * 1024;
+  char *rowScratch = scratch + (sumBytes + 32 * 1024);
   const Operand *x = prepareX<Config>(team, rows, shared, rowScratch, prologue);
 
   constexpr int64_t tiles = Traits::tiles();

@@ -362,7 +362,7 @@ LLMOPT_INLINE Pairs loadPairs(const bf16 *p) {
 #else
 LLMOPT_INLINE Pairs loadPairs(const bf16 *p) {
   Pairs pairs;
-  for (int i = 0; i < 4; ++i) {
+  for (int64_t i = 0; i < 4; ++i) {
     FourBits bits;
     std::memcpy(&bits, p + 8 * i, sizeof(bits));
     pairs.even.part[i] = (FourFloats)(bits << 16);

@@ -74,9 +74,9 @@ public:
     runTeam(threads, attentionScratchBytes(Config::headDim), [&](const LlmoptTeam &team) {
       attention<Config>(team, batch, batchQ.data(), out.data(), cache.data(), slopes.data());
     });
-    std::vector<float> result;
+    std::vector<float> result(static_cast<size_t>(out.size()));
     for (int64_t i = 0; i < out.size(); ++i)
-      result.push_back(toFloat(out[i]));
+      result[static_cast<size_t>(i)] = toFloat(out[i]);
     return result;
   }
 

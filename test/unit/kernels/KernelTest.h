@@ -60,6 +60,7 @@ inline void runTeam(int threads, int64_t scratchBytes,
     b.passed.wait(lock, [&] { return b.round != round; });
   };
   std::vector<std::thread> pool;
+  pool.reserve(static_cast<size_t>(threads));
   for (int t = 0; t < threads; ++t)
     pool.emplace_back([&, t] {
       Aligned<char> scratch(scratchBytes, char(0x7f));
