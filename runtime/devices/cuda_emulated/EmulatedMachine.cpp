@@ -134,6 +134,9 @@ void EmulatedMachine::failWith(const std::string &message, const std::string &pl
 void EmulatedMachine::fail(const char *message, Site site) { failWith(message, placeOf(site)); }
 
 void EmulatedMachine::check(bool fine, Site site) {
+  if (memory.order().isExhausted())
+    failWith("synchronizes more often than the emulator can follow without a barrier of the block",
+             site.file ? placeOf(site) : "");
   if (!fine)
     failWith(memory.problem(), site.file ? placeOf(site) : "");
 }
@@ -215,10 +218,8 @@ bool EmulatedMachine::openBlockBarrier() {
                placeOf(barrier.site));
     }
   }
-  if (checks) {
-    memory.gridOrder().syncBlock();
-    memory.order().syncBlock();
-  }
+  if (checks)
+    memory.syncBlock();
   barrier.arrived = 0;
   wakeAll(barrier.waiting);
   return true;
@@ -268,6 +269,11 @@ void EmulatedMachine::openNamed(Barrier &barrier) {
 
 void EmulatedMachine::collect(const char *what, uint32_t mask, const void *in, void *out,
                               Compute compute, Site site) {
+  meet(what, mask, in, out, compute, /*complete=*/true, site);
+}
+
+void EmulatedMachine::meet(const char *what, uint32_t mask, const void *in, void *out,
+                           Compute compute, bool complete, Site site) {
   Inside guard(*this);
   Warp &warp = warps[size_t(thread) / 32];
   uint32_t lane = 1u << thread % 32;
@@ -280,6 +286,7 @@ void EmulatedMachine::collect(const char *what, uint32_t mask, const void *in, v
   own.out = out;
   own.operation = what;
   own.compute = compute;
+  own.complete = complete;
   own.site = site;
   warp.waiting |= lane;
   if (!tryToMeet(thread / 32, mask))
@@ -296,6 +303,12 @@ bool EmulatedMachine::tryToMeet(int warpIndex, uint32_t mask) {
   Lanes together{lanes, {}, {}};
   int first = warpIndex * 32 + __builtin_ctz(lanes);
   const char *what = state[size_t(first)].operation;
+  if (state[size_t(first)].complete && lanes != mask && state[size_t(first)].mask == mask) {
+    thread = first;
+    failWith(fmt::format("{} needs thread {}, which has ended", what,
+                         warpIndex * 32 + __builtin_ctz(mask & ~lanes)),
+             placeOf(state[size_t(first)].site));
+  }
   for (uint32_t left = lanes; left != 0; left &= left - 1) {
     int lane = __builtin_ctz(left), which = warpIndex * 32 + lane;
     const Thread &each = state[size_t(which)];
@@ -333,7 +346,7 @@ void EmulatedMachine::syncLanes(int warp, uint32_t mask) {
 }
 
 void EmulatedMachine::syncWarp(uint32_t mask, Site site) {
-  collect("syncwarp", mask, nullptr, nullptr, nullptr, site);
+  meet("syncwarp", mask, nullptr, nullptr, nullptr, /*complete=*/false, site);
 }
 
 /// A thread has come to its end: barriers do not wait for it any more.
@@ -378,7 +391,7 @@ static void shuffleLanes(const Lanes &lanes) {
 
 uint64_t EmulatedMachine::shuffle(uint64_t value, int source, uint32_t mask, Site site) {
   Shuffled in{value, source}, out{};
-  collect("shuffle", mask, &in, &out, shuffleLanes, site);
+  meet("shuffle", mask, &in, &out, shuffleLanes, /*complete=*/false, site);
   if (out.source < 0)
     failWith(fmt::format("takes a value of lane {}, which gives none", source & 31), placeOf(site));
   return out.value;
@@ -396,7 +409,7 @@ static void ballotLanes(const Lanes &lanes) {
 
 uint32_t EmulatedMachine::ballot(bool value, uint32_t mask, Site site) {
   uint32_t votes = 0;
-  collect("vote", mask, &value, &votes, ballotLanes, site);
+  meet("vote", mask, &value, &votes, ballotLanes, /*complete=*/false, site);
   return votes;
 }
 
@@ -424,8 +437,6 @@ static void loadTransposed(const Lanes &lanes) {
 
 void EmulatedMachine::loadMatrices(unsigned *to, const void *row, bool transposed, Site site) {
   read(row, 16, 16, site);
-  if (warps[size_t(thread) / 32].lanes != wholeWarp)
-    failWith("ldmatrix needs all lanes of the warp", placeOf(site));
   collect(transposed ? "ldmatrix.trans" : "ldmatrix", wholeWarp, &row, to,
           transposed ? loadTransposed : loadPlain, site);
 }
@@ -457,14 +468,10 @@ template <float (*ToFloat)(uint16_t)> static void multiplyPairs(const Lanes &lan
 }
 
 void EmulatedMachine::multiplyBfloats(float *sums, const unsigned *registers, Site site) {
-  if (warps[size_t(thread) / 32].lanes != wholeWarp)
-    failWith("mma needs all lanes of the warp", placeOf(site));
   collect("mma.bf16", wholeWarp, registers, sums, multiplyPairs<bfloat16ToFloat>, site);
 }
 
 void EmulatedMachine::multiplyHalves(float *sums, const unsigned *registers, Site site) {
-  if (warps[size_t(thread) / 32].lanes != wholeWarp)
-    failWith("mma needs all lanes of the warp", placeOf(site));
   collect("mma.f16", wholeWarp, registers, sums, multiplyPairs<float16ToFloat>, site);
 }
 
@@ -523,7 +530,10 @@ void EmulatedMachine::access(const void *address, size_t bytes, bool isWrite, co
   if (inside || !checks || thread < 0)
     return;
   Inside guard(*this);
-  if (!memory.access(isWrite ? Access::Write : Access::Read, thread, address, bytes))
+  bool fine = memory.access(isWrite ? Access::Write : Access::Read, thread, address, bytes);
+  if (memory.order().isExhausted())
+    check(fine, Site{});
+  if (!fine)
     failWith(memory.problem(), launch->place ? launch->place(caller) : "");
 }
 

@@ -74,6 +74,7 @@ private:
     void *out = nullptr;
     const char *operation = nullptr;
     Compute compute = nullptr; ///< null: a barrier of the warp
+    bool complete = false;     ///< no lane may have ended
     std::vector<Copy> copies;
     size_t firstCopy = 0;
     std::vector<size_t> groups; ///< ends of the committed groups in `copies`
@@ -105,6 +106,8 @@ private:
   void enter(int which);
   void endThread();
   bool openBlockBarrier();
+  void meet(const char *what, uint32_t mask, const void *in, void *out, Compute compute,
+            bool complete, Site site);
   bool tryToMeet(int warp, uint32_t mask);
   void wakeAll(std::vector<int> &waiting);
   void pauseFor(const char *what, Site site);

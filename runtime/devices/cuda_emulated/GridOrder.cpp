@@ -77,6 +77,15 @@ void GridOrder::syncBlock() {
     }
 }
 
+void GridOrder::rebase() {
+  floor = std::min(floor, 1u);
+  for (Thread &thread : threads) {
+    thread.clock = std::min(thread.clock, 1u);
+    thread.floor = std::min(thread.floor, 1u);
+    thread.warpFloor = 0;
+  }
+}
+
 void GridOrder::syncLanes(int warp, uint32_t mask) {
   if (!views)
     return;

@@ -32,6 +32,8 @@ public:
   /// Before Order's.
   void syncBlock();
   void syncLanes(int warp, uint32_t mask);
+  /// With Order's.
+  void rebase();
 
   /// Does a thread of this block know of an access of `who` in `block`, stamped `stamp` there?
   bool knows(int thread, int block, int who, uint32_t stamp) const;

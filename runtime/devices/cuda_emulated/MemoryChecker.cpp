@@ -32,6 +32,18 @@ void MemoryChecker::startBlock(int block) {
   races.startBlock(block, launch->threads);
 }
 
+void MemoryChecker::syncBlock() {
+  grid.syncBlock();
+  clocks.syncBlock();
+  if (!clocks.isLate())
+    return;
+  races.rebase(sharedCells(0), writers.size());
+  global.forEachPage([&](Cells cells) { races.rebase(cells, GlobalShadow::pageBytes); });
+  races.rebaseSets();
+  clocks.rebase();
+  grid.rebase();
+}
+
 bool MemoryChecker::access(Access access, int thread, const void *address, size_t bytes) {
   uintptr_t offset = reinterpret_cast<uintptr_t>(address) - sharedBegin;
   if (offset < launch->sharedCapacity)

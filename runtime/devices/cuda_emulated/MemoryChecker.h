@@ -20,9 +20,10 @@ public:
   void startBlock(int block);
 
   const std::string &problem() const { return text; }
-  /// The kernel that is launched.
   Order &order() { return clocks; }
   GridOrder &gridOrder() { return grid; }
+  /// A barrier of the block.
+  void syncBlock();
 
   bool access(Access access, int thread, const void *address, size_t bytes);
   /// cp.async and others that write shared memory later.

@@ -18,11 +18,20 @@ void Order::start(int count) {
   if (vectors)
     for (Vector &lane : lanes)
       lane.clear();
-  vectors = false;
+  vectors = exhausted = false;
   agentFloors.clear();
   agentClocks.clear();
   objects.clear();
   agents.clear();
+}
+
+void Order::rebase() {
+  floor = 1;
+  std::fill(clocks.begin(), clocks.end(), 2);
+  for (Warp &warp : warps)
+    warp.floor = 0;
+  for (auto &[object, told] : objects)
+    std::fill_n(told.begin(), std::min(told.size(), size_t(threads)), 1);
 }
 
 bool Order::knowsMore(int thread, int who, uint32_t stamp) const {
@@ -70,6 +79,7 @@ void Order::addKnowledge(Vector &to, int thread) const {
 void Order::syncBlock() {
   floor = *std::max_element(clocks.begin(), clocks.end());
   std::fill(clocks.begin(), clocks.end(), floor + 1);
+  exhausted |= floor + 1 >= maxStamp;
   if (!vectors)
     return;
   agentFloors.resize(agentClocks.size());
@@ -97,6 +107,7 @@ void Order::syncLanes(int warpIndex, uint32_t mask) {
   auto begin = clocks.begin() + first, end = clocks.begin() + last;
   warp.floor = *std::max_element(begin, end);
   std::fill(begin, end, warp.floor + 1);
+  exhausted |= warp.floor + 1 >= maxStamp;
   if (!vectors)
     return;
   for (int lane = first; lane < last; ++lane) {
@@ -125,11 +136,12 @@ void Order::syncThreads(const std::vector<uint32_t> &masks) {
     clocks[size_t(thread)] = latest + 1;
   });
   vectors = true;
+  exhausted |= latest + 1 >= maxStamp;
 }
 
 void Order::release(int thread, const void *object) {
   addKnowledge(objects[object], thread);
-  ++clocks[size_t(thread)];
+  advance(thread);
 }
 
 void Order::acquire(int thread, const void *object) {
@@ -154,6 +166,7 @@ int Order::agentOf(const void *object) {
 
 uint32_t Order::step(int agent, const void *object) {
   uint32_t stamp = ++agentClocks[size_t(agent - threads)];
+  exhausted |= stamp >= maxStamp;
   Vector &told = objects[object];
   if (told.size() <= size_t(agent))
     told.resize(size_t(agent) + 1);

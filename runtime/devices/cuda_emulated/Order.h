@@ -55,7 +55,14 @@ public:
   void release(int thread, const void *object);
   void acquire(int thread, const void *object);
   /// Separates what a thread did from what it does next.
-  void advance(int thread) { ++clocks[size_t(thread)]; }
+  void advance(int thread) { exhausted |= ++clocks[size_t(thread)] >= maxStamp; }
+
+  /// Clocks are near their end: the next barrier of the block should begin them anew.
+  bool isLate() const { return floor > maxStamp / 2; }
+  /// A clock has come to its end: what comes cannot be followed.
+  bool isExhausted() const { return exhausted; }
+  /// After a barrier of the block: clocks are at 2, and all know up to 1.
+  void rebase();
 
   /// The agent whose operations end at `object`; -1 if there are too many.
   int agentOf(const void *object);
@@ -81,6 +88,7 @@ private:
   Vector agentClocks;
   std::vector<Warp> warps;
   std::vector<Vector> lanes;
+  bool exhausted = false;
   bool vectors = false; ///< some warp or lane has one
   std::unordered_map<const void *, Vector> objects;
   std::unordered_map<const void *, int> agents;

@@ -15,18 +15,38 @@ void RaceDetector::startBlock(int index, int threads) {
   freeSets.clear();
 }
 
+/// Are all of `count` values alike?
+template <class T> static bool alike(const T *values, size_t count) {
+  static_assert(sizeof(T) == 4, "two of them are compared at once");
+  uint32_t first;
+  std::memcpy(&first, values, 4);
+  uint64_t both = first | uint64_t(first) << 32, differences = 0;
+  size_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    uint64_t two;
+    std::memcpy(&two, values + i, 8);
+    differences |= two ^ both;
+  }
+  if (i < count) {
+    uint32_t last;
+    std::memcpy(&last, values + i, 4);
+    differences |= last ^ first;
+  }
+  return differences == 0;
+}
+
 /// The number of leading bytes whose records are alike.
 static size_t runLength(const Cells &cells, size_t bytes) {
+  bool global = cells.writerBlocks != nullptr;
+  if (alike(cells.writers, bytes) && alike(cells.readers, bytes) &&
+      (!global || (alike(cells.writerBlocks, bytes) && alike(cells.readerBlocks, bytes))))
+    return bytes;
   size_t n = 1;
-  while (n < bytes && cells.writers[n] == cells.writers[0] && cells.readers[n] == cells.readers[0])
+  while (n < bytes && cells.writers[n] == cells.writers[0] &&
+         cells.readers[n] == cells.readers[0] &&
+         (!global || (cells.writerBlocks[n] == cells.writerBlocks[0] &&
+                      cells.readerBlocks[n] == cells.readerBlocks[0])))
     ++n;
-  if (cells.writerBlocks) {
-    size_t same = 1;
-    while (same < n && cells.writerBlocks[same] == cells.writerBlocks[0] &&
-           cells.readerBlocks[same] == cells.readerBlocks[0])
-      ++same;
-    n = same;
-  }
   return n;
 }
 
@@ -132,6 +152,23 @@ Conflict RaceDetector::open(int thread, Cells cells, size_t bytes) {
 
 void RaceDetector::close(int who, uint32_t stamp, Cells cells, size_t bytes) {
   std::fill_n(cells.writers, bytes, Record::access(who, stamp));
+}
+
+void RaceDetector::rebase(Cells cells, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) {
+    Record &writer = cells.writers[i], &readers = cells.readers[i];
+    bool ownWrite = !cells.writerBlocks || cells.writerBlocks[i] == block;
+    if (ownWrite && !writer.none() && !writer.isPending() &&
+        order.knows(0, writer.who(), writer.stamp()))
+      writer = Record::access(0, 1);
+    if (!readers.isAtomic() && (!cells.readerBlocks || cells.readerBlocks[i] == block))
+      readers = Record();
+  }
+}
+
+void RaceDetector::rebaseSets() {
+  sets.clear();
+  freeSets.clear();
 }
 
 //===------------------------------------------------------------------------------------------===//
@@ -244,6 +281,12 @@ Cells GlobalShadow::at(uintptr_t address) {
   uintptr_t byte = address % pageBytes;
   return {page.writers + byte, page.readers + byte, page.writerBlocks + byte,
           page.readerBlocks + byte};
+}
+
+void GlobalShadow::forEachPage(const std::function<void(Cells)> &visit) {
+  for (auto &[number, page] : pages)
+    if (page->launch == launch)
+      visit({page->writers, page->readers, page->writerBlocks, page->readerBlocks});
 }
 
 GlobalShadow::Page &GlobalShadow::find(uintptr_t number) {

@@ -22,6 +22,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -93,6 +94,11 @@ public:
   /// The bytes are written, by `who`, a thread or an agent.
   void close(int who, uint32_t stamp, Cells cells, size_t bytes);
 
+  /// After a barrier of the block, before its stamps begin anew (Order::rebase): what the barrier
+  /// has ordered is of stamp 1 from now on.
+  void rebase(Cells cells, size_t bytes);
+  void rebaseSets();
+
 private:
   /// Several readers: per warp, which lanes, and the latest stamp.
   struct ReadSet {
@@ -124,6 +130,8 @@ public:
   void startLaunch() { ++launch; }
   /// Of bytes up to the end of the page.
   Cells at(uintptr_t address);
+  /// Records of pageBytes each, of this launch.
+  void forEachPage(const std::function<void(Cells)> &visit);
 
 private:
   struct Page {

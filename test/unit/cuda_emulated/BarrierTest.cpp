@@ -1,0 +1,111 @@
+//===- BarrierTest.cpp - Barriers, divergence, deadlock ---------------------------------------===//
+
+#include "test/unit/cuda_emulated/EmulatedKernel.h"
+
+using namespace llmopt;
+using testing::AllOf;
+using testing::HasSubstr;
+
+static std::string errorOf(const std::string &body, int threads = 64) {
+  EmulatedRun kernel{body};
+  kernel.threads = threads;
+  return kernel.error();
+}
+
+TEST(EmulatedBarrier, PartOfAWarpEndsWithoutIt) {
+  EXPECT_THAT(errorOf("if (threadIndex() < 40) syncThreads();"),
+              AllOf(HasSubstr("kernel test: block 0, thread 32: waits at a barrier of the block, "
+                              "but thread 40 of its warp has ended"),
+                    HasSubstr("body.cu:1")));
+}
+TEST(EmulatedBarrier, TwoPlaces) {
+  EXPECT_THAT(errorOf("if (threadIndex() < 32)\n  syncThreads();\nelse\n  syncThreads();"),
+              HasSubstr("kernel test: block 0, thread 32: comes to a barrier of the block while "
+                        "thread 0 waits at another one, body.cu:2, at body.cu:4"));
+}
+TEST(EmulatedBarrier, WarpsThatHaveEndedAreNotWaitedFor) {
+  EXPECT_EQ(errorOf("if (threadIndex() >= 32) return;\nsyncThreads();"), "");
+}
+TEST(EmulatedBarrier, BlockOfOneThread) { EXPECT_EQ(errorOf("syncThreads();", 1), ""); }
+TEST(EmulatedBarrier, BlockOfTheMostThreads) {
+  EmulatedRun kernel{"((int *)shared)[threadIndex()] = threadIndex();\nsyncThreads();\n"
+                     "if (threadIndex() < 256) data[threadIndex()] = ((int *)shared)[1023];"};
+  kernel.threads = 1024;
+  kernel.sharedBytes = 4096;
+  EXPECT_EQ(kernel.error(), "");
+  EXPECT_EQ(kernel.data[0], 1023);
+}
+TEST(EmulatedBarrier, TooManyThreads) {
+  EXPECT_THAT(errorOf("", 1025), HasSubstr("a block of 1025 threads; 1 to 1024 are possible"));
+}
+TEST(EmulatedBarrier, TooMuchSharedMemory) {
+  EmulatedRun kernel{""};
+  kernel.sharedBytes = 200 * 1024;
+  EXPECT_THAT(kernel.error(), HasSubstr("204800 bytes of shared memory are more than the 166912"));
+}
+
+TEST(EmulatedBarrier, WarpMeetsInDifferentOperations) {
+  EXPECT_THAT(errorOf("if (threadIndex() % 2) syncWarp(); else shuffleXor(1.0f, 2);"),
+              AllOf(HasSubstr("kernel test: block 0, thread"), HasSubstr("a warp diverges"),
+                    HasSubstr("thread 0 is at shuffle"), HasSubstr("thread 1 at syncwarp")));
+}
+TEST(EmulatedBarrier, DeadlockNamesWhoWaits) {
+  EXPECT_THAT(errorOf("if (threadIndex() == 0) { syncThreads(); return; } syncWarp();"),
+              AllOf(HasSubstr("kernel test: block 0"),
+                    HasSubstr("thread 0 waits for the block's "
+                              "barrier at body.cu:1"),
+                    HasSubstr("nobody goes on")));
+}
+
+//===- Some of the warps ----------------------------------------------------------------------===//
+
+// The machine's own functions, as kernels for sm_90a use them.
+static const char *const named = R"(
+LLMOPT_UNCHECKED void meet(int id, int count) { machine->syncNamed(id, count, here()); }
+LLMOPT_UNCHECKED void arriveOnly(int id, int count) { machine->arriveNamed(id, count, here()); }
+)";
+
+static std::string namedError(const std::string &body) {
+  EmulatedRun kernel{"int *values = (int *)shared;\n" + body};
+  kernel.before = named;
+  kernel.threads = 96;
+  return kernel.error();
+}
+
+TEST(EmulatedNamedBarrier, OrdersThoseThatMeet) {
+  EXPECT_EQ(namedError("if (threadIndex() >= 64) return;\n"
+                       "values[threadIndex()] = 1;\n"
+                       "meet(1, 64);\n"
+                       "data[threadIndex()] = values[63 - threadIndex()];"),
+            "");
+}
+TEST(EmulatedNamedBarrier, DoesNotOrderOthers) {
+  EXPECT_THAT(namedError("values[threadIndex()] = 1;\n"
+                         "if (threadIndex() < 64) meet(1, 64);\n"
+                         "if (threadIndex() < 64) data[threadIndex()] = values[95];"),
+              HasSubstr("which"));
+}
+TEST(EmulatedNamedBarrier, ThoseThatOnlyArriveAreHeard) {
+  EXPECT_EQ(namedError("if (threadIndex() < 32) {\n"
+                       "  values[threadIndex()] = 1;\n"
+                       "  arriveOnly(2, 64);\n"
+                       "} else if (threadIndex() < 64) {\n"
+                       "  meet(2, 64);\n"
+                       "  data[threadIndex()] = values[threadIndex() - 32];\n"
+                       "}"),
+            "");
+}
+TEST(EmulatedNamedBarrier, ThoseThatOnlyArriveDoNotHear) {
+  EXPECT_THAT(namedError("if (threadIndex() >= 32 && threadIndex() < 64) {\n"
+                         "  values[threadIndex() - 32] = 1;\n"
+                         "  meet(2, 64);\n"
+                         "} else if (threadIndex() < 32) {\n"
+                         "  arriveOnly(2, 64);\n"
+                         "  data[threadIndex()] = values[threadIndex()];\n"
+                         "}"),
+              HasSubstr("which"));
+}
+TEST(EmulatedNamedBarrier, TooFewCome) {
+  EXPECT_THAT(namedError("if (threadIndex() < 32) meet(3, 64);"),
+              AllOf(HasSubstr("thread 0 waits for a named barrier"), HasSubstr("nobody goes on")));
+}
