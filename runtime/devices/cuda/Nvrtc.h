@@ -38,10 +38,7 @@ struct CudaCompileOptions {
 /// The library, open. Copies share it; compile() may be called by several threads at once.
 class Nvrtc {
 public:
-  /// Looks in the folder or file that the environment's LLMOPT_NVRTC names (then nowhere else),
-  /// below CUDA_HOME and CUDA_PATH, in the toolkit's usual folder, in the wheels below `wheels`
-  /// (folders that hold `nvidia/`) and the usual folders of Python packages, and where the loader
-  /// looks. The error lists the places.
+  /// See openToolkitLibrary; the environment's variable is LLMOPT_NVRTC.
   static Result<Nvrtc> open(const std::vector<std::string> &wheels = {});
 
   const std::string &path() const;
@@ -50,16 +47,18 @@ public:
   int minorVersion() const;
 
   /// `name` is for messages. Headers are found by their names and without their folder; <stdint.h>
-  /// is provided. An error holds the first line
-  /// of the compiler's log that tells one, and the whole log after it.
+  /// is provided. An error holds the first line of the compiler's log that tells one, and the
+  /// whole log after it.
   Result<CudaImage> compile(const std::string &name, const std::string &source,
                             const std::vector<CudaHeader> &headers,
                             const CudaCompileOptions &options) const;
 
+  /// What compile() tells the compiler beside the architecture.
+  static const char *standingOptions() { return "--std=c++17"; }
+
 private:
   struct Library;
   explicit Nvrtc(std::shared_ptr<const Library> library) : library(std::move(library)) {}
-  static Result<Nvrtc> load(const std::string &path);
 
   std::shared_ptr<const Library> library;
 };
