@@ -180,8 +180,9 @@ private:
   static constexpr int loaderRegisters = 72;
   static constexpr int consumerRegisters =
       Schedule::consumers < 2 ? 0 : (512 - loaderRegisters) / Schedule::consumers / 8 * 8;
-  /// Steps whose copies may be under way when the one after them is started.
-  static constexpr int pending = stages / 2;
+  /// Steps whose copies may be under way when the one after them is started. The consumers give a
+  /// stage back when they have begun with the next one, so that has to be full by then.
+  static constexpr int pending = smaller(stages / 2, stages - 2);
   /// Products in the last step, which may end before 64 elements.
   static constexpr int innerSteps = Schedule::depth / 16;
   static constexpr int lastInnerSteps = (Shape::depth - (steps - 1) * Schedule::depth + 15) / 16;

@@ -25,7 +25,7 @@ template <class Shape> struct WeightPanels {
   /// Elements of a row, and of a panel.
   static constexpr int depth = (Shape::depth + 7) / 8 * 8;
   static constexpr LLMOPT_DEVICE long long offset(int row, int k) {
-    return (long long)(row / 8) * (depth * 8) + k / 8 * 64 + row % 8 * 8 + k % 8;
+    return packedOffset<8, 8, depth>(row, k);
   }
 };
 

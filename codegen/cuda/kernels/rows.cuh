@@ -26,6 +26,14 @@ template <class T> LLMOPT_DEVICE T *rowOf(T *matrix, int row, int columns) {
   return matrix + (long long)row * columns;
 }
 
+/// Where an element lies in a matrix of `Columns` columns, a multiple of Interleave, that is
+/// #llm.packed<panel = Panel, interleave = Interleave>.
+template <int Panel, int Interleave, int Columns>
+constexpr LLMOPT_DEVICE long long packedOffset(int row, int column) {
+  return (long long)(row / Panel) * (Columns * Panel) + column / Interleave * (Panel * Interleave) +
+         row % Panel * Interleave + column % Interleave;
+}
+
 /// The sum over a warp, the same in every lane.
 LLMOPT_DEVICE float warpSum(float value) {
   LLMOPT_UNROLL

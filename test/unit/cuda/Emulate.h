@@ -15,24 +15,26 @@
 
 namespace llmopt::cuda {
 
-/// Runs `body` in every thread of every block, blocks in rising or falling order. `shared` is the
-/// block's memory. The result is empty, or says what went wrong.
+/// Runs `body` in every thread of every block, blocks in rising or falling order, or with a seed
+/// blocks and threads in a random one. `shared` is the block's memory. The result is empty, or says
+/// what went wrong.
 inline std::string emulate(int blocks, int threads, int sharedBytes, bool fallingOrder,
-                           const std::function<void(char *shared)> &body) {
+                           const std::function<void(char *shared)> &body, uint64_t seed = 0) {
   emulated::EmulatorOptions options;
   options.fallingOrder = fallingOrder;
+  options.seed = seed;
 #ifndef LLMOPT_TEST_INSTRUMENTED
   options.checks = false; // what is not announced would look as if nobody had written it
 #endif
   emulated::Emulator emulator(options);
-  std::vector<char> memory(size_t(sharedBytes) + emulated::GridLaunch::guardBytes + 128);
+  std::vector<char> memory(size_t(sharedBytes) + emulated::GridLaunch::guardBytes + 1024);
   emulated::GridLaunch launch;
   launch.kernel = "under test";
   launch.blocks = blocks;
   launch.threads = threads;
   launch.sharedBytes = sharedBytes;
   launch.shared =
-      reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(memory.data()) + 127) / 128 * 128);
+      reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(memory.data()) + 1023) / 1024 * 1024);
   launch.sharedCapacity = size_t(sharedBytes) + emulated::GridLaunch::guardBytes;
   launch.body = [&] { body(launch.shared); };
   emulated::machine = &emulator.machine();
