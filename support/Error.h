@@ -3,12 +3,15 @@
 // A function that can fail returns a Result<T> (or Status, a Result of nothing). An Error is one
 // sentence that names the thing and the fact, in lower case and without a period, raised where the
 // fact is known; callers may put a context before it ("opening model.llmopt: ..."). Only a tool's
-// main prints it.
+// main prints it. It is always one line that can be printed, whatever names it quotes from a file;
+// those that may be long are shortened where it is made.
 //
 //===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_SUPPORT_ERROR_H
 #define LLMOPT_SUPPORT_ERROR_H
+
+#include "support/Text.h"
 
 #include <fmt/format.h>
 
@@ -21,7 +24,7 @@ namespace llmopt {
 
 class Error {
 public:
-  explicit Error(std::string message) : text(std::move(message)) {}
+  explicit Error(const std::string &message) : text(shortened(printable(message), 1000)) {}
 
   /// The whole sentence, contexts first: "opening a.llmopt: manifest.json is missing".
   const std::string &message() const { return text; }

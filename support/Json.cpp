@@ -2,15 +2,97 @@
 
 #include "support/Files.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <vector>
 
 namespace llmopt {
+
+namespace {
+/// Goes through a text for what the parsed value does not tell: where it is no JSON, and the first
+/// key that an object has twice.
+class JsonScan : public nlohmann::json_sax<Json> {
+public:
+  explicit JsonScan(std::string_view text) : text(text) {
+    Json::sax_parse(text.begin(), text.end(), static_cast<nlohmann::json_sax<Json> *>(this));
+  }
+
+  std::string mistake;
+  std::optional<std::string> repeatedKey;
+
+private:
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t &) override { return true; }
+  bool string(string_t &) override { return true; }
+  bool binary(binary_t &) override { return true; }
+  bool start_array(std::size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool start_object(std::size_t) override {
+    keys.emplace_back();
+    return true;
+  }
+  bool end_object() override {
+    keys.pop_back();
+    return true;
+  }
+  bool key(string_t &name) override {
+    if (!keys.back().insert(name).second && !repeatedKey)
+      repeatedKey = name;
+    return true;
+  }
+  bool parse_error(std::size_t read, const std::string &,
+                   const nlohmann::detail::exception &problem) override;
+
+  std::string_view text;
+  std::vector<std::set<std::string>> keys; ///< of the objects around, innermost last
+};
+} // namespace
+
+/// `read` bytes were, the last of them being the wrong one or the end of what is too large.
+bool JsonScan::parse_error(std::size_t read, const std::string &,
+                           const nlohmann::detail::exception &problem) {
+  if (read == 0 || read > text.size()) {
+    mistake = "it ends too early";
+    return false;
+  }
+  auto inWord = [&](size_t i) {
+    return std::isalnum(static_cast<unsigned char>(text[i])) ||
+           (text[i] != 0 && std::strchr("+-._", text[i]));
+  };
+  size_t begin = read - 1, end = read;
+  while (inWord(read - 1) && begin > 0 && inWord(begin - 1))
+    --begin;
+  while (inWord(read - 1) && end < text.size() && inWord(end))
+    ++end;
+  std::string_view before = text.substr(0, begin);
+  constexpr int outOfRange = 406; // of the library's numbers for what can be wrong
+  mistake =
+      fmt::format("line {}, column {}: {} '{}'", 1 + std::count(before.begin(), before.end(), '\n'),
+                  begin - (before.rfind('\n') + 1) + 1,
+                  problem.id == outOfRange ? "too large a number," : "unexpected",
+                  shortened(text.substr(begin, end - begin), 40));
+  return false;
+}
 
 Result<Json> parseJson(std::string_view text, const std::string &what) {
   // Strings are checked here too: a lone surrogate or invalid UTF-8 is a parse error.
   Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded())
-    return makeError("{} is not valid JSON", what);
+    return makeError("{} is not valid JSON: {}", what, JsonScan(text).mistake);
+  return json;
+}
+
+Result<Json> parseUniqueJson(std::string_view text, const std::string &what) {
+  LLMOPT_ASSIGN(Json json, parseJson(text, what));
+  if (auto key = JsonScan(text).repeatedKey)
+    return makeError("{} has the key '{}' twice", what, shortened(*key));
   return json;
 }
 

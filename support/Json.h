@@ -23,6 +23,8 @@ using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 Result<Json> parseJson(std::string_view text, const std::string &what);
+/// The same, but an object that has a key twice is an error, where parseJson() takes the last.
+Result<Json> parseUniqueJson(std::string_view text, const std::string &what);
 Result<Json> readJsonFile(const std::string &path);
 
 /// An object's field of a JSON type; an Error if it is missing, of another type or out of range.

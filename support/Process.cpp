@@ -1,13 +1,13 @@
 #include "support/Process.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <spawn.h>
+#include <string_view>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +34,12 @@ Result<std::string> findProgram(const std::string &name, const std::string &why)
 
 Result<std::string> findCompiler(const std::string &why) {
   const char *chosen = std::getenv("CXX");
-  return findProgram(chosen && *chosen ? chosen : "c++", why);
+  if (!chosen || !*chosen)
+    return findProgram("c++", why);
+  Result<std::string> program = findProgram(chosen, why);
+  if (!program)
+    return makeError("CXX names '{}', and there is no such program: {}", chosen, why);
+  return program;
 }
 
 /// All that comes out of a pipe.
@@ -49,6 +54,19 @@ static std::string readAll(int pipe) {
       return text;
     text.append(buffer, static_cast<size_t>(count));
   }
+}
+
+/// The line of a failed program's output that says why: the first that tells an error, else the
+/// first.
+static std::string_view reasonIn(std::string_view output) {
+  size_t at = 0;
+  for (const char *sign : {"error:", "undefined reference"})
+    if (size_t found = output.find(sign); found != std::string_view::npos) {
+      at = found;
+      break;
+    }
+  output.remove_prefix(output.rfind('\n', at) + 1);
+  return output.substr(0, output.find('\n'));
 }
 
 Result<std::string> runProgram(const std::vector<std::string> &words,
@@ -81,12 +99,11 @@ Result<std::string> runProgram(const std::vector<std::string> &words,
     continue;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return output;
-  std::string what =
-      WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status)) : "failed";
-  while (!output.empty() && std::isspace(static_cast<unsigned char>(output.back())))
-    output.pop_back();
-  return makeError("{} {}{}{}", words.front(), what, output.empty() ? "" : ": ",
-                   output.substr(0, 2000));
+  if (WIFSIGNALED(status))
+    return makeError("{} was ended by signal {}", words.front(), WTERMSIG(status));
+  if (output.find_first_not_of(" \t\r\n") == std::string::npos)
+    return makeError("{} failed without saying why", words.front());
+  return makeError("{} failed: {}", words.front(), reasonIn(output));
 }
 
 } // namespace llmopt

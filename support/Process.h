@@ -15,7 +15,7 @@ namespace llmopt {
 Result<std::string> findProgram(const std::string &name, const std::string &why);
 
 /// Runs a program, words[0], in `directory` with no input; what it writes to its output and errors
-/// in one string. A program that fails is an error with the beginning of that string.
+/// in one string. A program that fails is an error with the line of that string that says why.
 Result<std::string> runProgram(const std::vector<std::string> &words, const std::string &directory);
 
 /// The system's C++ compiler, $CXX or else c++; `why` as above.

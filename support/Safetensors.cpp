@@ -23,21 +23,22 @@ static Status parseEntry(const Json &json, uint64_t dataBytes, const std::string
   LLMOPT_ASSIGN(entry.dtype, jsonString(json, "dtype", where));
   uint64_t elementBytes = safetensorsElementBytes(entry.dtype);
   if (elementBytes == 0)
-    return makeError("{}: unknown dtype '{}'", where, entry.dtype);
+    return makeError("{}: unknown dtype '{}'", where, shortened(entry.dtype));
   LLMOPT_ASSIGN(const Json *shape, jsonArray(json, "shape", where));
   LLMOPT_ASSIGN(const Json *offsets, jsonArray(json, "data_offsets", where));
   uint64_t bytes = elementBytes;
   for (const Json &dimension : *shape) {
     if (!dimension.is_number_unsigned())
-      return makeError("{}: shape has '{}', not a size", where, dimension.dump());
+      return makeError("{}: shape has '{}', not a size", where, shortened(dimension.dump()));
     uint64_t size = dimension.get<uint64_t>();
     if (size > INT64_MAX || __builtin_mul_overflow(bytes, size, &bytes))
-      return makeError("{}: shape {} is too large", where, shape->dump());
+      return makeError("{}: shape {} is too large", where, shortened(shape->dump()));
     entry.shape.push_back(static_cast<int64_t>(size));
   }
   if (offsets->size() != 2 || !(*offsets)[0].is_number_unsigned() ||
       !(*offsets)[1].is_number_unsigned())
-    return makeError("{}: data_offsets must be two sizes, not {}", where, offsets->dump());
+    return makeError("{}: data_offsets must be two sizes, not {}", where,
+                     shortened(offsets->dump()));
   entry.begin = (*offsets)[0].get<uint64_t>();
   entry.end = (*offsets)[1].get<uint64_t>();
   if (entry.begin > entry.end || entry.end > dataBytes)
@@ -45,44 +46,70 @@ static Status parseEntry(const Json &json, uint64_t dataBytes, const std::string
                      offsets->dump(), dataBytes);
   if (entry.bytes() != bytes)
     return makeError("{}: {} of shape {} needs {} bytes, data_offsets give {}", where, entry.dtype,
-                     shape->dump(), bytes, entry.bytes());
+                     shortened(shape->dump()), bytes, entry.bytes());
   return success();
 }
 
-static Status checkNoOverlap(const std::map<std::string, SafetensorsEntry> &tensors,
-                             const std::string &what) {
-  std::vector<std::pair<const std::string *, const SafetensorsEntry *>> sorted;
-  for (const auto &[name, entry] : tensors)
-    if (entry.bytes() != 0)
-      sorted.emplace_back(&name, &entry);
-  std::sort(sorted.begin(), sorted.end(),
-            [](const auto &a, const auto &b) { return a.second->begin < b.second->begin; });
-  for (size_t i = 1; i < sorted.size(); ++i)
-    if (sorted[i].second->begin < sorted[i - 1].second->end)
-      return makeError("{}: tensors '{}' and '{}' overlap", what, *sorted[i - 1].first,
-                       *sorted[i].first);
+static Status parseMetadata(const Json &json, const std::string &what,
+                            std::map<std::string, std::string> &metadata) {
+  if (json.is_null())
+    return success();
+  if (!json.is_object())
+    return makeError("{}: __metadata__ is not a JSON object", what);
+  for (const auto &[key, text] : json.items()) {
+    if (!text.is_string())
+      return makeError("{}: __metadata__ has '{}', which is not a string", what, shortened(key));
+    metadata[key] = text.get<std::string>();
+  }
+  return success();
+}
+
+/// The tensors lie one behind the other, without holes, and are all of the data.
+static Status checkCover(const std::map<std::string, SafetensorsEntry> &tensors, uint64_t dataBytes,
+                         const std::string &what) {
+  using Named = std::map<std::string, SafetensorsEntry>::value_type;
+  std::vector<const Named *> sorted;
+  sorted.reserve(tensors.size());
+  for (const Named &tensor : tensors)
+    sorted.push_back(&tensor);
+  auto place = [](const Named *tensor) {
+    return std::pair(tensor->second.begin, tensor->second.end);
+  };
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](const Named *a, const Named *b) { return place(a) < place(b); });
+  const Named *last = nullptr;
+  uint64_t covered = 0;
+  for (const Named *tensor : sorted) {
+    const auto &[name, entry] = *tensor;
+    if (entry.begin < covered)
+      return makeError("{}: tensors '{}' and '{}' overlap", what, shortened(last->first),
+                       shortened(name));
+    if (entry.begin > covered)
+      return makeError("{}: {} bytes before tensor '{}' are no tensor's", what,
+                       entry.begin - covered, shortened(name));
+    covered = entry.end;
+    last = tensor;
+  }
+  if (covered != dataBytes)
+    return makeError("{}: the last {} bytes are no tensor's", what, dataBytes - covered);
   return success();
 }
 
 Status parseSafetensorsHeader(std::string_view header, uint64_t dataBytes, const std::string &what,
                               std::map<std::string, SafetensorsEntry> &tensors,
                               std::map<std::string, std::string> &metadata) {
-  LLMOPT_ASSIGN(Json json, parseJson(header, what + ": the header"));
+  LLMOPT_ASSIGN(Json json, parseUniqueJson(header, what + ": the header"));
   if (!json.is_object())
     return makeError("{}: the header is not a JSON object", what);
   for (const auto &[name, value] : json.items()) {
     if (name == "__metadata__") {
-      if (!value.is_object())
-        return makeError("{}: __metadata__ is not a JSON object", what);
-      for (const auto &[key, text] : value.items())
-        if (text.is_string())
-          metadata[key] = text.get<std::string>();
+      LLMOPT_TRY(parseMetadata(value, what, metadata));
       continue;
     }
-    LLMOPT_TRY(
-        parseEntry(value, dataBytes, fmt::format("{}: tensor '{}'", what, name), tensors[name]));
+    LLMOPT_TRY(parseEntry(value, dataBytes, fmt::format("{}: tensor '{}'", what, shortened(name)),
+                          tensors[name]));
   }
-  return checkNoOverlap(tensors, what);
+  return checkCover(tensors, dataBytes, what);
 }
 
 Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {

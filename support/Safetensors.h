@@ -2,7 +2,8 @@
 //
 // Layout: 8 bytes little-endian header length H, H bytes of JSON {name: {dtype, shape,
 // data_offsets: [begin, end]}}, then the data, offsets counted from its first byte. Every name,
-// type, shape and offset of a file is checked when it is opened; tensors may not overlap.
+// type, shape and offset of a file is checked when it is opened: no name is there twice, and the
+// tensors cover the data without overlaps and holes.
 // https://github.com/huggingface/safetensors#format
 //
 //===------------------------------------------------------------------------------------------===//

@@ -15,6 +15,13 @@ int availableThreads() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+Result<int> resolveThreads(int threads) {
+  constexpr int maximum = 1024;
+  if (threads < 0 || threads > maximum)
+    return makeError("{} threads: from 1 to {} are possible", threads, maximum);
+  return threads == 0 ? availableThreads() : threads;
+}
+
 void parallelFor(int64_t count, int threads, const std::function<void(int64_t)> &body) {
   std::atomic<int64_t> next{0};
   auto work = [&] {

@@ -3,6 +3,8 @@
 #ifndef LLMOPT_SUPPORT_THREADPOOL_H
 #define LLMOPT_SUPPORT_THREADPOOL_H
 
+#include "support/Error.h"
+
 #include <cstdint>
 #include <functional>
 
@@ -10,6 +12,9 @@ namespace llmopt {
 
 /// Cores that this process may use.
 int availableThreads();
+
+/// A number of threads that was asked for, 0 meaning one for each core; an Error outside 0 to 1024.
+Result<int> resolveThreads(int threads);
 
 /// Calls body(i) for i in [0, count) from `threads` threads, each taking the next i. The body must
 /// not throw. Returns when all calls have.

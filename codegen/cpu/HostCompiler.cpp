@@ -21,9 +21,10 @@ Result<HostTarget> resolveHostTarget(const std::string &cpu) {
   auto macros =
       runProgram({target.compiler, "-march=" + cpu, "-dM", "-E", "-x", "c++", "/dev/null"}, "/");
   if (!macros) {
-    // The compiler goes on to list every CPU it knows.
-    const std::string &message = macros.error().message();
-    return makeError("--cpu {}: {}", cpu, message.substr(0, message.find('\n')));
+    auto works = runProgram({target.compiler, "-E", "-x", "c++", "/dev/null"}, "/");
+    if (!works)
+      return works.error().within("the C++ compiler does not work");
+    return macros.error().within("--cpu " + cpu);
   }
   // A macro of the compiler, and the flag of /proc/cpuinfo for the same feature.
   static constexpr std::pair<const char *, const char *> features[] = {

@@ -8,10 +8,7 @@
 namespace llmopt {
 
 Result<Model> Model::open(const std::string &path, DeviceOptions options) {
-  if (options.threads == 0)
-    options.threads = availableThreads();
-  if (options.threads < 1 || options.threads > 1024)
-    return makeError("{} threads: from 1 to 1024 are possible", options.threads);
+  LLMOPT_ASSIGN(options.threads, resolveThreads(options.threads));
   Model model;
   LLMOPT_ASSIGN(Artifact artifact, Artifact::open(path, options.threads));
   model.artifact = std::make_shared<const Artifact>(std::move(artifact));
