@@ -380,3 +380,25 @@ TEST(CudaAttention, TensorDecodeInAWindowWithSoftCap) {
   using Config = TestAttention<f16, 2, 1, 16, 100, false, 2>;
   checkAttention<Config, TensorAttention<Config, 1, 4, 16>, 2>();
 }
+
+/// The head sizes of models, with the tiles that the emitter gives them: decode and prefill, on the
+/// tensor cores and in float32.
+template <class T, int Heads, int KvHeads, int HeadDim, bool Alibi> void checkHeadSize() {
+  using Config = TestAttention<T, Heads, KvHeads, HeadDim, 0, Alibi>;
+  if constexpr (same<T, float>) {
+    checkAttention<Config, ExactAttention<Config, Heads / KvHeads, 32>, 3>();
+    checkAttention<Config, ExactAttention<Config, 16, 32>, 0>();
+  } else {
+    checkAttention<Config, TensorAttention<Config, 1, 4, (HeadDim <= 64 ? 32 : 16)>, 3>();
+    checkAttention<Config, TensorAttention<Config, 4, 1, (HeadDim <= 128 ? 64 : 32)>, 0>();
+  }
+}
+TEST(CudaAttention, Heads64) { checkHeadSize<f16, 2, 2, 64, false>(); }
+TEST(CudaAttention, Heads80Grouped) { checkHeadSize<bf16, 4, 2, 80, false>(); }
+TEST(CudaAttention, Heads96OfOneKeyHeadWithAlibi) { checkHeadSize<f16, 2, 1, 96, true>(); }
+TEST(CudaAttention, Heads128Grouped) { checkHeadSize<f16, 4, 2, 128, false>(); }
+TEST(CudaAttention, Heads256OfOneKeyHead) { checkHeadSize<bf16, 2, 1, 256, false>(); }
+TEST(CudaAttention, Heads80InFloat32) { checkHeadSize<float, 2, 2, 80, false>(); }
+TEST(CudaAttention, Heads96InFloat32WithAlibi) { checkHeadSize<float, 2, 1, 96, true>(); }
+TEST(CudaAttention, Heads128InFloat32) { checkHeadSize<float, 4, 1, 128, false>(); }
+TEST(CudaAttention, Heads256InFloat32) { checkHeadSize<float, 2, 2, 256, false>(); }

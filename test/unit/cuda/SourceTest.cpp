@@ -73,37 +73,106 @@ std::vector<Case> allCases() {
   cases.push_back({"configs/falcon-7b.json", "bf16-true", "sm_90a", /*fuse=*/false});
   return cases;
 }
+
+/// A folder that goes with the test.
+class Folder {
+public:
+  explicit Folder(const std::string &name)
+      : path(testing::TempDir() + "/" + name + "-" + std::to_string(getpid())) {}
+  ~Folder() { std::filesystem::remove_all(path); }
+  const std::string path;
+};
+
+CompileOptions cudaOptions(const std::string &checkpoint, const std::string &precision,
+                           const std::string &arch, const Folder &artifact) {
+  CompileOptions options;
+  options.checkpoint = checkpoint;
+  options.output = artifact.path;
+  options.target = "cuda";
+  options.precision = precision;
+  options.arch = arch;
+  options.randomWeights = true;
+  options.quiet = true;
+  return options;
+}
+
+/// Compiles a source file of an artifact; its hot functions keep everything in registers.
+void checkSource(const Nvrtc &nvrtc, const Folder &artifact, const std::string &name,
+                 const std::string &arch) {
+  SCOPED_TRACE(name + " for " + arch);
+  auto text = readFile(artifact.path + "/" + name);
+  ASSERT_TRUE(text) << text.error().message();
+  auto image = nvrtc.compile(name, *text, kernelHeaders(), {arch, /*reportResources=*/true});
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_EQ(image->log.find("warning"), std::string::npos) << image->log;
+  EXPECT_EQ(spillingFunctions(image->log), std::vector<std::string>());
+}
 } // namespace
 
 TEST_P(EmittedCuda, CompilesWithoutSpills) {
   LLMOPT_NEED_NVRTC(nvrtc);
-  std::string artifact = testing::TempDir() + "/emitted-cuda-" + std::to_string(getpid());
-  CompileOptions options;
-  options.checkpoint = LLMOPT_SOURCE_DIR "/models/" + GetParam().model;
-  options.output = artifact;
-  options.target = "cuda";
-  options.precision = GetParam().precision;
-  options.arch = GetParam().arch;
-  options.randomWeights = true;
+  Folder artifact("emitted-cuda");
+  CompileOptions options = cudaOptions(LLMOPT_SOURCE_DIR "/models/" + GetParam().model,
+                                       GetParam().precision, GetParam().arch, artifact);
   options.fuse = GetParam().fuse;
-  options.quiet = true;
   auto compiled = compile(options);
   ASSERT_TRUE(compiled) << compiled.error().message();
   int sources = 0;
-  for (const auto &entry : std::filesystem::directory_iterator(artifact + "/source")) {
-    std::string name = "source/" + entry.path().filename().string();
-    SCOPED_TRACE(name);
-    auto text = readFile(entry.path().string());
-    ASSERT_TRUE(text) << text.error().message();
-    auto image =
-        nvrtc.compile(name, *text, kernelHeaders(), {GetParam().arch, /*reportResources=*/true});
-    ASSERT_TRUE(image) << image.error().message();
-    EXPECT_EQ(image->log.find("warning"), std::string::npos) << image->log;
-    EXPECT_EQ(spillingFunctions(image->log), std::vector<std::string>());
+  for (const auto &entry : std::filesystem::directory_iterator(artifact.path + "/source")) {
+    checkSource(nvrtc, artifact, "source/" + entry.path().filename().string(), GetParam().arch);
     ++sources;
   }
-  EXPECT_GE(sources, compiled->kernels);
-  std::filesystem::remove_all(artifact);
+  EXPECT_EQ(sources, compiled->kernels + 1); // and sampling.cu
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, EmittedCuda, testing::ValuesIn(allCases()), testName);
+
+//===- Attention of every head size -----------------------------------------------------------===//
+
+namespace {
+struct AttentionCase {
+  const char *name;
+  const char *config; ///< what matters of a model's configuration
+  int heads;
+};
+
+/// The parts of a configuration that do not matter.
+const char llama[] = R"("model_type": "llama", "num_hidden_layers": 1, "intermediate_size": 64,
+  "vocab_size": 64, "rms_norm_eps": 1e-5, "max_position_embeddings": 512, "hidden_act": "silu")";
+const char falcon[] = R"("model_type": "falcon", "num_hidden_layers": 1, "vocab_size": 64,
+  "layer_norm_epsilon": 1e-5, "bias": false, "multi_query": true,
+  "new_decoder_architecture": false)";
+
+const AttentionCase attentions[] = {
+    {"Mha", R"("num_attention_heads": 4, "num_key_value_heads": 4)", 4},
+    {"Gqa", R"("num_attention_heads": 8, "num_key_value_heads": 2)", 8},
+    {"Mqa", R"("num_attention_heads": 71, "alibi": false, "parallel_attn": true)", 71},
+    {"MqaAlibi", R"("num_attention_heads": 8, "alibi": true, "parallel_attn": false)", 8}};
+
+class EmittedAttention : public testing::TestWithParam<std::tuple<AttentionCase, int>> {};
+} // namespace
+
+TEST_P(EmittedAttention, CompilesWithoutSpills) {
+  LLMOPT_NEED_NVRTC(nvrtc);
+  auto [attention, headDim] = GetParam();
+  Folder model("attention-model"), artifact("attention-cuda");
+  std::filesystem::create_directory(model.path);
+  bool isFalcon = std::string(attention.name).find("Mqa") == 0;
+  ASSERT_TRUE(writeFile(model.path + "/config.json",
+                        fmt::format("{{{}, {}, \"hidden_size\": {}}}", isFalcon ? falcon : llama,
+                                    attention.config, attention.heads * headDim)));
+  for (auto [precision, arch] : {std::pair("bf16-true", "sm_80"), std::pair("bf16-true", "sm_90a"),
+                                 std::pair("16-true", "sm_90a"), std::pair("32-true", "sm_80")}) {
+    auto compiled = compile(cudaOptions(model.path, precision, arch, artifact));
+    ASSERT_TRUE(compiled) << compiled.error().message();
+    checkSource(nvrtc, artifact, "source/attention.cu", arch);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(HeadSizes, EmittedAttention,
+                         testing::Combine(testing::ValuesIn(attentions),
+                                          testing::Values(64, 80, 96, 128, 256)),
+                         [](const auto &info) {
+                           return std::get<0>(info.param).name +
+                                  std::to_string(std::get<1>(info.param));
+                         });
