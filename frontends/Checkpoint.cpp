@@ -53,26 +53,27 @@ Status Checkpoint::openSharded(const std::string &indexPath) {
   std::map<std::string, size_t> shards;
   for (const auto &[tensor, shardName] : weightMap->items()) {
     if (!shardName.is_string())
-      return makeError("{}: tensor '{}' is mapped to {}, not to a file name", indexPath, tensor,
-                       shardName.dump());
+      return makeError("{}: tensor '{}' is mapped to {}, not to a file name", indexPath,
+                       shortened(tensor), shortened(shardName.dump()));
     std::string shard = shardName.get<std::string>();
     // A name, not a path: an index may not reach outside its directory.
     if (shard.empty() || shard == "." || shard == ".." ||
         shard.find_first_of(std::string("/\\\0", 3)) != std::string::npos)
       return makeError("{}: tensor '{}' is mapped to '{}', which is not a plain file name",
-                       indexPath, tensor, shard);
+                       indexPath, shortened(tensor), shortened(shard));
     auto known = shards.find(shard);
     if (known == shards.end()) {
       fs::path path = fs::path(folder) / shard;
       if (!isFile(path))
-        return makeError("{} names the shard {}, which does not exist", indexPath, path.string());
+        return makeError("{} names the shard {}, which does not exist", indexPath,
+                         (fs::path(folder) / shortened(shard, 255)).string());
       LLMOPT_ASSIGN(SafetensorsFile file, SafetensorsFile::open(path.string()));
       known = shards.emplace(shard, files.size()).first;
       files.push_back(std::move(file));
     }
     if (!files[known->second].find(tensor))
-      return makeError("{} maps tensor '{}' to {}, which does not have it", indexPath, tensor,
-                       files[known->second].path());
+      return makeError("{} maps tensor '{}' to {}, which does not have it", indexPath,
+                       shortened(tensor), files[known->second].path());
     places[tensor] = known->second;
   }
   return success();

@@ -53,10 +53,12 @@ Result<double> Config::number(const Names &names, double fallback) const {
   return jsonNumber(json, name, path);
 }
 
-Result<double> Config::positive(const Names &names, double fallback) const {
-  LLMOPT_ASSIGN(double value, number(names, fallback));
+Result<double> Config::positive(const Names &names, std::optional<double> fallback) const {
   const char *name = find(names);
-  if (name && value <= 0)
+  if (!name && fallback)
+    return *fallback;
+  LLMOPT_ASSIGN(double value, jsonNumber(json, name ? name : names.front(), path));
+  if (value <= 0)
     return error("field '{}' is {}, not above zero", name, value);
   return value;
 }
@@ -73,6 +75,19 @@ Result<std::string> Config::text(const Names &names, const std::string &fallback
   if (!name)
     return fallback;
   return jsonString(json, name, path);
+}
+
+Result<std::vector<std::string>> Config::texts(const char *name) const {
+  std::vector<std::string> result;
+  if (!has({name}))
+    return result;
+  LLMOPT_ASSIGN(const Json *array, jsonArray(json, name, path));
+  for (const Json &entry : *array) {
+    if (!entry.is_string())
+      return error("field '{}' has {}, not a string", name, shortened(entry.dump()));
+    result.push_back(entry.get<std::string>());
+  }
+  return result;
 }
 
 Result<std::optional<Config>> Config::object(const Names &names) const {
@@ -93,9 +108,12 @@ Result<std::vector<int64_t>> Config::stopTokens(int64_t vocabulary) const {
   std::vector<int64_t> tokens;
   for (const Json &token : field) {
     if (!token.is_number_unsigned())
-      return makeError("{}: field '{}' has {}, not a token id", source, key, token.dump());
-    if (token.get<uint64_t>() < static_cast<uint64_t>(vocabulary))
-      tokens.push_back(token.get<int64_t>());
+      return makeError("{}: field '{}' has {}, not a token id", source, key,
+                       shortened(token.dump()));
+    if (token.get<uint64_t>() >= static_cast<uint64_t>(vocabulary))
+      return makeError("{}: field '{}' has {}, outside the vocabulary of {} tokens", source, key,
+                       token.get<uint64_t>(), vocabulary);
+    tokens.push_back(token.get<int64_t>());
   }
   return tokens;
 }

@@ -44,15 +44,16 @@ public:
                        std::optional<int64_t> fallback = std::nullopt) const;
   /// A finite number.
   Result<double> number(const Names &names, double fallback) const;
-  /// A finite number above zero.
-  Result<double> positive(const Names &names, double fallback) const;
+  /// A finite number above zero; without a fallback the field must be there.
+  Result<double> positive(const Names &names, std::optional<double> fallback = std::nullopt) const;
   Result<bool> flag(const Names &names, bool fallback) const;
   Result<std::string> text(const Names &names, const std::string &fallback) const;
+  /// A list of strings; empty if the field is absent.
+  Result<std::vector<std::string>> texts(const char *name) const;
   /// An object as a config of its own; empty if the field is absent.
   Result<std::optional<Config>> object(const Names &names) const;
 
   /// `eos_token_id` of generation_config.json, or else of config.json: an integer, a list or null.
-  /// Ids outside the vocabulary cannot occur and are left out.
   Result<std::vector<int64_t>> stopTokens(int64_t vocabulary) const;
 
   /// An error that begins with the file's name.

@@ -2,6 +2,9 @@
 
 #include "frontends/models/Families.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <filesystem>
 
 namespace llmopt {
@@ -9,18 +12,37 @@ namespace llmopt {
 namespace fs = std::filesystem;
 
 namespace {
-/// A `model_type` of configs and who builds it.
+/// A `model_type` of configs, who builds it, and the `architectures` that are that and nothing
+/// more: the model with or without its last linear.
 struct Family {
   const char *modelType;
   Result<BuiltModel> (*build)(mlir::MLIRContext &, const Config &, const WeightOrigin &);
+  std::vector<const char *> architectures;
 };
 } // namespace
 
-static constexpr Family families[] = {
-    {"falcon", buildFalcon}, {"RefinedWeb", buildFalcon}, {"RefinedWebModel", buildFalcon},
-    {"gpt2", buildGpt2},     {"gpt_neox", buildGptNeoX},  {"llama", buildLlama},
-    {"mistral", buildLlama},
+static const std::vector<const char *> falcons = {"FalconForCausalLM", "FalconModel",
+                                                  "RWForCausalLM", "RWModel"};
+static const Family families[] = {
+    {"falcon", buildFalcon, falcons},
+    {"RefinedWeb", buildFalcon, falcons},
+    {"RefinedWebModel", buildFalcon, falcons},
+    {"gpt2", buildGpt2, {"GPT2LMHeadModel", "GPT2Model"}},
+    {"gpt_neox", buildGptNeoX, {"GPTNeoXForCausalLM", "GPTNeoXModel"}},
+    {"llama", buildLlama, {"LlamaForCausalLM", "LLaMAForCausalLM", "LlamaModel"}},
+    {"mistral", buildLlama, {"MistralForCausalLM", "MistralModel"}},
 };
+
+/// A config may leave `architectures` out; what it names must be what the family builds.
+static Status checkArchitectures(const Config &config, const Family &family) {
+  LLMOPT_ASSIGN(std::vector<std::string> names, config.texts("architectures"));
+  for (const std::string &name : names)
+    if (std::find(family.architectures.begin(), family.architectures.end(), name) ==
+        family.architectures.end())
+      return config.error("architecture '{}' is not supported for model type '{}' (known: {})",
+                          shortened(name), family.modelType, fmt::join(family.architectures, ", "));
+  return success();
+}
 
 static Result<const Family *> findFamily(const Config &config) {
   if (!config.has({"model_type"}))
@@ -28,11 +50,13 @@ static Result<const Family *> findFamily(const Config &config) {
   LLMOPT_ASSIGN(std::string type, config.text({"model_type"}, ""));
   std::string known;
   for (const Family &family : families) {
-    if (type == family.modelType)
+    if (type == family.modelType) {
+      LLMOPT_TRY(checkArchitectures(config, family));
       return &family;
+    }
     known += (known.empty() ? "" : ", ") + std::string(family.modelType);
   }
-  return config.error("model type '{}' is not supported (known: {})", type, known);
+  return config.error("model type '{}' is not supported (known: {})", shortened(type), known);
 }
 
 static Result<ImportedModel> buildModel(mlir::MLIRContext &context, const Config &config,

@@ -205,7 +205,7 @@ Result<ActivationKind> readActivation(const Config &config, const Config::Names 
     return ActivationKind::Relu;
   return config.error("activation '{}' is not supported (known: gelu, gelu_new, gelu_fast, "
                       "gelu_pytorch_tanh, silu, swish, relu)",
-                      name);
+                      shortened(name));
 }
 
 Result<ModelFacts> readFacts(const Config &config, const WeightOrigin &origin,

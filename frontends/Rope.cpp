@@ -20,7 +20,7 @@ static std::vector<float> defaultFrequencies(double theta, int64_t rotated) {
 }
 
 static Status scaleLinear(const Config &scaling, Rope &rope) {
-  LLMOPT_ASSIGN(double factor, scaling.positive({"factor"}, 1));
+  LLMOPT_ASSIGN(double factor, scaling.positive({"factor"}));
   for (float &frequency : rope.frequencies)
     frequency /= static_cast<float>(factor);
   return success();
@@ -28,9 +28,9 @@ static Status scaleLinear(const Config &scaling, Rope &rope) {
 
 /// Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, those between blended.
 static Status scaleLlama3(const Config &scaling, Rope &rope) {
-  LLMOPT_ASSIGN(double factor, scaling.positive({"factor"}, 8));
-  LLMOPT_ASSIGN(double low, scaling.positive({"low_freq_factor"}, 1));
-  LLMOPT_ASSIGN(double high, scaling.positive({"high_freq_factor"}, 4));
+  LLMOPT_ASSIGN(double factor, scaling.positive({"factor"}));
+  LLMOPT_ASSIGN(double low, scaling.positive({"low_freq_factor"}));
+  LLMOPT_ASSIGN(double high, scaling.positive({"high_freq_factor"}));
   LLMOPT_ASSIGN(int64_t original,
                 scaling.size({"original_max_position_embeddings"}, limits::context));
   if (low >= high)
@@ -54,7 +54,7 @@ static Status scaleLlama3(const Config &scaling, Rope &rope) {
 /// context keep their frequency, those that turn less than `beta_slow` times are stretched, with a
 /// ramp between; cosines and sines are scaled too.
 static Status scaleYarn(const Config &scaling, double theta, int64_t maximumPositions, Rope &rope) {
-  LLMOPT_ASSIGN(double factor, scaling.positive({"factor"}, 1));
+  LLMOPT_ASSIGN(double factor, scaling.positive({"factor"}));
   LLMOPT_ASSIGN(double fast, scaling.positive({"beta_fast"}, 32));
   LLMOPT_ASSIGN(double slow, scaling.positive({"beta_slow"}, 1));
   LLMOPT_ASSIGN(bool truncate, scaling.flag({"truncate"}, true));
@@ -134,7 +134,7 @@ Result<Rope> readRope(const Config &config, int64_t headDim, int64_t maximumPosi
     LLMOPT_TRY(scaleYarn(*scaling, theta, maximumPositions, rope));
   else if (type != "default")
     return scaling->error("rope type '{}' is not supported (known: default, linear, llama3, yarn)",
-                          type);
+                          shortened(type));
   for (float frequency : rope.frequencies)
     if (!std::isfinite(frequency) || !std::isfinite(rope.factor))
       return config.error("the rotary frequencies are not finite");

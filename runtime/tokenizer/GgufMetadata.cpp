@@ -54,7 +54,8 @@ public:
   Status read();
 
 private:
-  Status readValue(const std::string &key);
+  Status readValue(std::string_view key);
+  /// `key` is the key as messages name it.
   Result<GgufMetadata::Value> readArray(const std::string &key);
   Result<GgufMetadata::Value> readScalar(uint32_t type, const std::string &key);
   Status readTensors(uint64_t count);
@@ -90,7 +91,7 @@ Status GgufReader::read() {
                      keys, bytes.size());
   for (uint64_t i = 0; i < keys; ++i) {
     LLMOPT_ASSIGN(std::string_view key, readString("a key"));
-    LLMOPT_TRY(readValue(std::string(key)));
+    LLMOPT_TRY(readValue(key));
   }
   return readTensors(tensors);
 }
@@ -105,17 +106,13 @@ Result<std::string_view> GgufReader::readString(const char *of) {
   return text;
 }
 
-Status GgufReader::readValue(const std::string &key) {
+Status GgufReader::readValue(std::string_view key) {
+  const std::string name = shortened(key);
   LLMOPT_ASSIGN(uint32_t type, number<uint32_t>("the type of a value"));
-  if (type == Array) {
-    LLMOPT_ASSIGN(GgufMetadata::Value value, readArray(key));
-    if (!metadata.values.emplace(key, std::move(value)).second)
-      return makeError("{} has the key {} twice", metadata.what, key);
-    return success();
-  }
-  LLMOPT_ASSIGN(GgufMetadata::Value value, readScalar(type, key));
+  LLMOPT_ASSIGN(GgufMetadata::Value value,
+                type == Array ? readArray(name) : readScalar(type, name));
   if (!metadata.values.emplace(key, std::move(value)).second)
-    return makeError("{} has the key {} twice", metadata.what, key);
+    return makeError("{} has the key {} twice", metadata.what, name);
   return success();
 }
 
@@ -203,7 +200,7 @@ Status GgufReader::readTensors(uint64_t count) {
     LLMOPT_ASSIGN(std::string_view name, readString("the name of a tensor"));
     LLMOPT_ASSIGN(uint32_t rank, number<uint32_t>("a tensor's shape"));
     if (rank > 8)
-      return makeError("{}: tensor {} has {} dimensions", metadata.what, name, rank);
+      return makeError("{}: tensor {} has {} dimensions", metadata.what, shortened(name), rank);
     bool empty = false;
     for (uint32_t d = 0; d < rank; ++d) {
       LLMOPT_ASSIGN(uint64_t extent, number<uint64_t>("a tensor's shape"));
@@ -212,8 +209,8 @@ Status GgufReader::readTensors(uint64_t count) {
     LLMOPT_TRY(number<uint32_t>("a tensor's type"));
     LLMOPT_ASSIGN(uint64_t offset, number<uint64_t>("a tensor's offset"));
     if (offset >= bytes.size() && !empty)
-      return makeError("{}: tensor {} begins at {}, past the end of the file", metadata.what, name,
-                       offset);
+      return makeError("{}: tensor {} begins at {}, past the end of the file", metadata.what,
+                       shortened(name), offset);
     last = std::max(last, offset);
   }
   uint64_t align = static_cast<uint64_t>(alignment.value_or(32));

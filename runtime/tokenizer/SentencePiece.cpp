@@ -108,9 +108,10 @@ parseSentencePiece(std::string_view bytes, const TokenizerConfig &config, const 
     serialized.append("\x1A\x02\x18\x00", 4);
   auto processor = std::make_unique<Processor>();
   auto status = processor->LoadFromSerializedProto(serialized);
-  if (!status.ok() || processor->GetPieceSize() == 0)
-    return makeError("{} is not a SentencePiece model{}{}", what, status.ok() ? "" : ": ",
-                     status.ok() ? "" : status.ToString());
+  if (!status.ok())
+    return makeError("{} is not a SentencePiece model: the library cannot read it", what);
+  if (processor->GetPieceSize() == 0)
+    return makeError("{} is not a SentencePiece model: it has no pieces", what);
 
   PipelineParts parts;
   parts.decodeAdded = false;

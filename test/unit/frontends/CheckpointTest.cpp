@@ -229,5 +229,6 @@ TEST_F(CheckpointTest, StopTokensOfTheGenerationConfigCount) {
 TEST_F(CheckpointTest, ABrokenGenerationConfigIsAnError) {
   copy("llama_gqa");
   write("generation_config.json", "{");
-  EXPECT_EQ(importError(), path("generation_config.json") + " is not valid JSON");
+  EXPECT_EQ(importError(),
+            path("generation_config.json") + " is not valid JSON: it ends too early");
 }

@@ -75,7 +75,8 @@ static Json without(Json config, const char *key) {
 //===- Documents ------------------------------------------------------------------------------===//
 
 TEST(Config, RefusesWhatIsNoJson) {
-  EXPECT_EQ(Imported(std::string("{\"model_type\"")).error(), "config.json is not valid JSON");
+  EXPECT_EQ(Imported(std::string("{\"model_type\"")).error(),
+            "config.json is not valid JSON: it ends too early");
 }
 
 TEST(Config, RefusesWhatIsNoObject) {
@@ -136,6 +137,27 @@ TEST(Config, RefusesAliasesThatContradictEachOther) {
             "config.json: fields 'num_hidden_layers' and 'n_layer' contradict each other");
 }
 
+//===- Architectures --------------------------------------------------------------------------===//
+
+TEST(Config, ArchitecturesOfTheFamilyAreRead) {
+  for (const Json &names :
+       {Json({"LlamaForCausalLM"}), Json({"LlamaModel"}), Json::array(), Json(nullptr)})
+    EXPECT_EQ(Imported(with(llama(), "architectures", names)).error(), "") << names;
+}
+
+TEST(Config, RefusesArchitecturesThatTheFamilyDoesNotBuild) {
+  for (const char *name :
+       {"FooForCausalLM", "MistralForCausalLM", "LlamaForSequenceClassification"})
+    EXPECT_EQ(Imported(with(llama(), "architectures", Json::array({name}))).error(),
+              fmt::format("config.json: architecture '{}' is not supported for model type 'llama' "
+                          "(known: LlamaForCausalLM, LLaMAForCausalLM, LlamaModel)",
+                          name));
+  EXPECT_EQ(Imported(with(llama(), "architectures", Json::array({1}))).error(),
+            "config.json: field 'architectures' has 1, not a string");
+  EXPECT_EQ(Imported(with(llama(), "architectures", "LlamaForCausalLM")).error(),
+            "config.json: field 'architectures' must be an array, not string");
+}
+
 //===- Context and stop tokens ----------------------------------------------------------------===//
 
 TEST(Config, AShorterContextIsHonoured) {
@@ -156,13 +178,18 @@ TEST(Config, StopTokensMayBeAList) {
             llvm::ArrayRef<int64_t>({2, 5}));
 }
 
-TEST(Config, NoStopTokenAndOneOutsideTheVocabularyAreNone) {
-  for (const Json &token : {Json(nullptr), Json(50256)}) {
-    Imported model(with(llama(), "eos_token_id", token));
-    ASSERT_EQ(model.error(), "");
-    EXPECT_TRUE(
-        mlir::cast<mlir::DenseI64ArrayAttr>(model.config("stop_tokens")).asArrayRef().empty());
-  }
+TEST(Config, NullIsNoStopToken) {
+  Imported model(with(llama(), "eos_token_id", nullptr));
+  ASSERT_EQ(model.error(), "");
+  EXPECT_TRUE(
+      mlir::cast<mlir::DenseI64ArrayAttr>(model.config("stop_tokens")).asArrayRef().empty());
+}
+
+TEST(Config, RefusesAStopTokenOutsideTheVocabulary) {
+  EXPECT_EQ(Imported(with(llama(), "eos_token_id", 64)).error(),
+            "config.json: field 'eos_token_id' has 64, outside the vocabulary of 64 tokens");
+  EXPECT_EQ(Imported(with(llama(), "eos_token_id", {2, 50256})).error(),
+            "config.json: field 'eos_token_id' has 50256, outside the vocabulary of 64 tokens");
 }
 
 TEST(Config, RefusesAStopTokenThatIsNoId) {
@@ -220,6 +247,13 @@ TEST(Config, RefusesAnOddRotatedPart) {
 TEST(Config, RefusesARopeFactorOfZero) {
   EXPECT_EQ(Imported(with(llama(), "rope_scaling", {{"type", "linear"}, {"factor", 0.0}})).error(),
             "config.json: rope_scaling: field 'factor' is 0, not above zero");
+}
+
+TEST(Config, RefusesRopeScalingsWithoutAFactor) {
+  for (const char *type : {"linear", "llama3", "yarn"})
+    EXPECT_EQ(Imported(with(llama(), "rope_scaling", {{"rope_type", type}})).error(),
+              "config.json: rope_scaling: field 'factor' is missing")
+        << type;
 }
 
 TEST(Config, RefusesLlama3FactorsInTheWrongOrder) {
