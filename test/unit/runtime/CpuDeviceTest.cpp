@@ -27,9 +27,9 @@ TEST(CpuDevice, OpensTheTestModel) { EXPECT_EQ(openError(Parts()), "opened"); }
 
 TEST(CpuDevice, SaysThatThereIsNoDeviceForATarget) {
   Parts parts;
-  parts.manifest.target = "cuda";
-  EXPECT_THAT(openError(parts), HasSubstr("was compiled for target 'cuda'; this build of the "
-                                          "runtime has devices for: cpu"));
+  parts.manifest.target = "tpu";
+  EXPECT_THAT(openError(parts), HasSubstr("was compiled for target 'tpu'; this build of the "
+                                          "runtime has devices for: cpu, cuda"));
 }
 
 TEST(CpuDevice, NamesAMissingCpuFeature) {
