@@ -14,7 +14,6 @@ EmulatedMachine::EmulatedMachine(const EmulatorOptions &options)
       scheduler(options.seed == 0 ? std::function<uint32_t(uint32_t)>()
                                   : [this](uint32_t below) { return uint32_t(random() % below); }),
       checks(options.checks) {
-  now = [this](int which) { enter(which); };
   body = [this] {
     launch->body();
     endThread();
@@ -42,7 +41,8 @@ Status EmulatedMachine::run(const GridLaunch &newLaunch) {
                      newLaunch.sharedBytes);
   if (!scheduler.reserve(threads))
     return makeError("{}: no memory for the stacks of {} threads", kernel, threads);
-  state.resize(size_t(threads));
+  waiting.resize(size_t(threads));
+  copies.resize(size_t(threads));
   warps.resize(size_t(threads + 31) / 32);
   random.seed(options.seed);
   if (checks)
@@ -70,12 +70,10 @@ void EmulatedMachine::startBlock(int index) {
   problem.clear();
   barriers.clear();
   moved.clear();
-  for (Thread &each : state) {
-    each.waits = nullptr;
-    each.copies.clear();
-    each.groups.clear();
-    each.firstCopy = each.firstGroup = 0;
-  }
+  for (Waiting &each : waiting)
+    each.what = nullptr;
+  for (Copies &each : copies)
+    each.clear();
   for (size_t i = 0; i < warps.size(); ++i) {
     int lanes = std::min(32, threads - static_cast<int>(i) * 32);
     warps[i].lanes = lanes == 32 ? wholeWarp : (1u << lanes) - 1;
@@ -89,7 +87,7 @@ void EmulatedMachine::startBlock(int index) {
 
 Status EmulatedMachine::runBlock(int index) {
   startBlock(index);
-  Scheduler::End end = scheduler.run(threads, body, now);
+  Scheduler::End end = scheduler.run(threads, body, enter, this);
   if (end == Scheduler::End::Stopped)
     return Error(problem);
   if (end == Scheduler::End::Deadlock)
@@ -105,12 +103,13 @@ Status EmulatedMachine::runBlock(int index) {
 }
 
 /// `which` thread runs from now on.
-void EmulatedMachine::enter(int which) {
-  thread = which;
-  inside = which < 0;
+void EmulatedMachine::enter(void *argument, int which) {
+  auto *self = static_cast<EmulatedMachine *>(argument);
+  self->thread = which;
+  self->inside = which < 0;
   if (which >= 0) {
-    stackBegin = scheduler.stackBegin(which);
-    stackBytes = Fiber::bytes;
+    self->stackBegin = self->scheduler.stackBegin(which);
+    self->stackBytes = Fiber::bytes;
   }
 }
 
@@ -143,23 +142,20 @@ void EmulatedMachine::check(bool fine, Site site) {
 
 std::string EmulatedMachine::describeDeadlock() const {
   std::string text;
-  int listed = 0, waiting = 0;
-  const char *last = nullptr;
-  int lastLine = 0;
-  for (size_t i = 0; i < state.size(); ++i) {
-    const Thread &each = state[i];
-    if (!each.waits)
+  int listed = 0, count = 0;
+  const Waiting *last = nullptr;
+  for (const Waiting &each : waiting) {
+    if (!each.what)
       continue;
-    ++waiting;
-    if (each.waits == last && each.site.line == lastLine)
+    ++count;
+    if (last && each.what == last->what && each.site.line == last->site.line)
       continue;
-    last = each.waits;
-    lastLine = each.site.line;
+    last = &each;
     if (++listed <= 4)
-      text += fmt::format("{}thread {} waits for {} at {}", text.empty() ? "" : ", ", i, each.waits,
-                          placeOf(each.site));
+      text += fmt::format("{}thread {} waits for {} at {}", text.empty() ? "" : ", ",
+                          &each - waiting.data(), each.what, placeOf(each.site));
   }
-  return fmt::format("{}: nobody goes on ({} of {} threads wait, {} have ended)", text, waiting,
+  return fmt::format("{}: nobody goes on ({} of {} threads wait, {} have ended)", text, count,
                      threads, threads - live);
 }
 
@@ -168,10 +164,11 @@ std::string EmulatedMachine::describeDeadlock() const {
 //===------------------------------------------------------------------------------------------===//
 
 void EmulatedMachine::pauseFor(const char *what, Site site) {
-  self().waits = what;
-  self().site = site;
+  Waiting &own = self();
+  own.what = what;
+  own.site = site;
   scheduler.pause();
-  self().waits = nullptr;
+  own.what = nullptr;
 }
 
 void EmulatedMachine::wakeAll(std::vector<int> &waiting) {
@@ -182,12 +179,16 @@ void EmulatedMachine::wakeAll(std::vector<int> &waiting) {
   waiting.clear();
 }
 
+static bool isSame(Site a, Site b) {
+  return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
+}
+
 void EmulatedMachine::syncBlock(Site site) {
   Inside guard(*this);
   Barrier &barrier = barriers[0];
   if (barrier.arrived == 0) {
     barrier.site = site;
-  } else if (barrier.site.line != site.line || std::strcmp(barrier.site.file, site.file) != 0) {
+  } else if (!isSame(barrier.site, site)) {
     int other = barrier.waiting.front();
     failWith(fmt::format("comes to a barrier of the block while thread {} waits at another one, {}",
                          other, placeOf(barrier.site)),
@@ -280,17 +281,12 @@ void EmulatedMachine::meet(const char *what, uint32_t mask, const void *in, void
   if (!(mask & lane))
     failWith(fmt::format("is not among the lanes {:#010x} of its own {}", mask, what),
              placeOf(site));
-  Thread &own = self();
-  own.mask = mask;
-  own.in = in;
-  own.out = out;
-  own.operation = what;
-  own.compute = compute;
-  own.complete = complete;
-  own.site = site;
+  Waiting &own = self();
+  own = {what, site, mask, complete, in, out, compute};
   warp.waiting |= lane;
   if (!tryToMeet(thread / 32, mask))
-    pauseFor(what, site);
+    scheduler.pause();
+  own.what = nullptr;
 }
 
 /// If the lanes of `mask` have all come, does what they came for and wakes those that are not the
@@ -300,29 +296,30 @@ bool EmulatedMachine::tryToMeet(int warpIndex, uint32_t mask) {
   uint32_t lanes = mask & warp.lanes;
   if (lanes == 0 || (lanes & ~warp.waiting) != 0)
     return false;
-  Lanes together{lanes, {}, {}};
-  int first = warpIndex * 32 + __builtin_ctz(lanes);
-  const char *what = state[size_t(first)].operation;
-  if (state[size_t(first)].complete && lanes != mask && state[size_t(first)].mask == mask) {
-    thread = first;
-    failWith(fmt::format("{} needs thread {}, which has ended", what,
-                         warpIndex * 32 + __builtin_ctz(mask & ~lanes)),
-             placeOf(state[size_t(first)].site));
-  }
+  Lanes together;
+  together.lanes = lanes;
+  int firstThread = warpIndex * 32 + __builtin_ctz(lanes);
+  const Waiting &first = waiting[size_t(firstThread)];
   for (uint32_t left = lanes; left != 0; left &= left - 1) {
-    int lane = __builtin_ctz(left), which = warpIndex * 32 + lane;
-    const Thread &each = state[size_t(which)];
+    int lane = __builtin_ctz(left);
+    const Waiting &each = waiting[size_t(warpIndex * 32 + lane)];
     if (each.mask != mask)
       return false;
-    if (each.operation != what && std::strcmp(each.operation, what) != 0)
-      failWith(fmt::format("a warp diverges: thread {} is at {} ({}), thread {} at {} ({})", first,
-                           what, placeOf(state[size_t(first)].site), which, each.operation,
-                           placeOf(each.site)),
+    if (each.what != first.what && std::strcmp(each.what, first.what) != 0)
+      failWith(fmt::format("a warp diverges: thread {} is at {} ({}), thread {} at {} ({})",
+                           firstThread, first.what, placeOf(first.site), warpIndex * 32 + lane,
+                           each.what, placeOf(each.site)),
                "");
     together.in[lane] = each.in;
     together.out[lane] = each.out;
   }
-  Compute compute = state[size_t(first)].compute;
+  if (first.complete && lanes != mask) {
+    thread = firstThread;
+    failWith(fmt::format("{} needs thread {}, which has ended", first.what,
+                         warpIndex * 32 + __builtin_ctz(mask & ~lanes)),
+             placeOf(first.site));
+  }
+  Compute compute = first.compute;
   if (compute)
     compute(together);
   else
@@ -357,7 +354,7 @@ void EmulatedMachine::endThread() {
   --live;
   auto meetOthers = [&] {
     for (uint32_t left = warp.waiting; left != 0; left &= left - 1)
-      if (tryToMeet(thread / 32, state[size_t(thread / 32 * 32 + __builtin_ctz(left))].mask))
+      if (tryToMeet(thread / 32, waiting[size_t(thread / 32 * 32 + __builtin_ctz(left))].mask))
         return true;
     return false;
   };
@@ -483,10 +480,11 @@ void EmulatedMachine::waitUntil(Predicate ready, const void *context, const char
   Inside guard(*this);
   if (ready(context))
     return;
-  self().waits = what;
-  self().site = site;
+  Waiting &own = self();
+  own.what = what;
+  own.site = site;
   scheduler.waitUntil(ready, context);
-  self().waits = nullptr;
+  own.what = nullptr;
 }
 
 void EmulatedMachine::defer(const void *queue, Operation run, const void *closure, size_t bytes) {
@@ -607,33 +605,31 @@ void EmulatedMachine::copyAsync(void *shared, const void *global, int bytes, int
     check(memory.openWrite(thread, shared, size_t(bytes)), site);
   }
   std::memset(shared, 0xff, size_t(bytes));
-  self().copies.push_back(
+  copies[size_t(thread)].list.push_back(
       {static_cast<char *>(shared), static_cast<const char *>(global), bytes, zeros});
 }
 
 void EmulatedMachine::commitCopies() {
   Inside guard(*this);
-  self().groups.push_back(self().copies.size());
+  Copies &own = copies[size_t(thread)];
+  own.groups.push_back(own.list.size());
 }
 
 void EmulatedMachine::waitCopies(int pending) {
   Inside guard(*this);
-  Thread &own = self();
+  Copies &own = copies[size_t(thread)];
   while (own.groups.size() - own.firstGroup > size_t(pending))
     makeCopies(own.groups[own.firstGroup++]);
-  if (own.firstGroup == own.groups.size() && own.firstCopy == own.copies.size()) {
-    own.groups.clear();
-    own.copies.clear();
-    own.firstGroup = own.firstCopy = 0;
-  }
+  if (own.firstGroup == own.groups.size() && own.first == own.list.size())
+    own.clear();
 }
 
 /// Makes the current thread's copies up to `end`.
 void EmulatedMachine::makeCopies(size_t end) {
-  Thread &own = self();
+  Copies &own = copies[size_t(thread)];
   uint32_t stamp = checks ? memory.order().clock(thread) : 0;
-  for (; own.firstCopy < end; ++own.firstCopy)
-    makeCopy(own.copies[own.firstCopy], thread, stamp);
+  for (; own.first < end; ++own.first)
+    makeCopy(own.list[own.first], thread, stamp);
 }
 
 void EmulatedMachine::makeCopy(const Copy &copy, int who, uint32_t stamp) {
@@ -646,39 +642,37 @@ void EmulatedMachine::makeCopy(const Copy &copy, int who, uint32_t stamp) {
 void EmulatedMachine::deferCopies(const void *queue, const void *object, Operation run,
                                   const void *closure, size_t bytes) {
   Inside guard(*this);
-  Thread &own = self();
+  Copies &own = copies[size_t(thread)];
   // The copies move to the operation, which lives in `moved` until it has run.
-  moved.push_back({object, run, {}, {own.copies.begin() + long(own.firstCopy), own.copies.end()}});
+  moved.push_back({object, run, {}, {own.list.begin() + long(own.first), own.list.end()}});
   moved.back().closure.resize((bytes + 7) / 8);
   std::memcpy(moved.back().closure.data(), closure, bytes);
-  own.copies.clear();
-  own.groups.clear();
-  own.firstCopy = own.firstGroup = 0;
+  own.clear();
   struct {
     EmulatedMachine *machine;
-    MovedCopies *copies;
+    MovedCopies *moved;
   } both{this, &moved.back()};
   scheduler.defer(
       queue,
       [](void *argument) {
         auto *call = static_cast<decltype(both) *>(argument);
-        call->machine->makeMoved(*call->copies);
+        call->machine->makeMoved(*call->moved);
       },
       &both, sizeof both);
 }
 
-void EmulatedMachine::makeMoved(MovedCopies &copies) {
+void EmulatedMachine::makeMoved(MovedCopies &own) {
   int who = -1;
   uint32_t stamp = 0;
   if (checks) {
-    who = memory.order().agentOf(copies.object);
+    who = memory.order().agentOf(own.object);
     if (who < 0)
       failWith("more asynchronous objects in a block than the emulator can follow", "");
-    stamp = memory.order().step(who, copies.object);
+    stamp = memory.order().step(who, own.object);
   }
-  for (const Copy &copy : copies.copies)
+  for (const Copy &copy : own.copies)
     makeCopy(copy, who, stamp);
-  copies.run(copies.closure.data());
+  own.run(own.closure.data());
 }
 
 //===------------------------------------------------------------------------------------------===//

@@ -65,20 +65,29 @@ private:
     std::vector<uint64_t> closure;
     std::vector<Copy> copies;
   };
-  /// What a thread waits for, and its copies.
-  struct Thread {
-    const char *waits = nullptr; ///< "the block's barrier"; null: for nothing
+  /// What a thread waits for. Switches go from one to the next, so each has a line of the cache.
+  struct alignas(64) Waiting {
+    const char *what = nullptr; ///< "the block's barrier"; null: for nothing
     Site site{};
-    uint32_t mask = 0; ///< with which it meets its warp
+    // When it meets its warp:
+    uint32_t mask = 0;
+    bool complete = false; ///< no lane may have ended
     const void *in = nullptr;
     void *out = nullptr;
-    const char *operation = nullptr;
     Compute compute = nullptr; ///< null: a barrier of the warp
-    bool complete = false;     ///< no lane may have ended
-    std::vector<Copy> copies;
-    size_t firstCopy = 0;
-    std::vector<size_t> groups; ///< ends of the committed groups in `copies`
+  };
+  /// The asynchronous copies of a thread.
+  struct Copies {
+    std::vector<Copy> list;
+    size_t first = 0;
+    std::vector<size_t> groups; ///< ends of the committed groups in `list`
     size_t firstGroup = 0;
+
+    void clear() {
+      list.clear();
+      groups.clear();
+      first = firstGroup = 0;
+    }
   };
   struct Warp {
     uint32_t lanes = 0; ///< that exist and have not ended
@@ -100,10 +109,10 @@ private:
     EmulatedMachine &machine;
   };
 
-  Thread &self() { return state[size_t(thread)]; }
+  Waiting &self() { return waiting[size_t(thread)]; }
+  static void enter(void *self, int which);
   Status runBlock(int index);
   void startBlock(int index);
-  void enter(int which);
   void endThread();
   bool openBlockBarrier();
   void meet(const char *what, uint32_t mask, const void *in, void *out, Compute compute,
@@ -115,7 +124,7 @@ private:
 
   void openNamed(Barrier &barrier);
   void makeCopies(size_t end);
-  void makeMoved(MovedCopies &copies);
+  void makeMoved(MovedCopies &own);
   void makeCopy(const Copy &copy, int who, uint32_t stamp);
   void checkAlignment(const void *address, size_t alignment, Site site);
   void check(bool fine, Site site);
@@ -131,8 +140,8 @@ private:
   bool inside = true; ///< the emulator's own accesses are not the kernel's
   const GridLaunch *launch = nullptr;
   std::function<void()> body;
-  std::function<void(int)> now;
-  std::vector<Thread> state;
+  std::vector<Waiting> waiting;
+  std::vector<Copies> copies;
   std::vector<Warp> warps;
   std::map<int, Barrier> barriers; ///< by number
   std::deque<MovedCopies> moved;   ///< of this block

@@ -1,9 +1,6 @@
 #include "runtime/devices/cuda_emulated/Fiber.h"
 
 #include <sys/mman.h>
-#if !defined(__x86_64__)
-#include <ucontext.h>
-#endif
 
 // AddressSanitizer has to know on which stack it is.
 #if defined(__SANITIZE_ADDRESS__)
@@ -57,49 +54,42 @@ llmopt_enter_fiber:
 extern "C" __attribute__((visibility("hidden"))) void llmopt_switch_fiber(void **from, void *to);
 extern "C" __attribute__((visibility("hidden"))) void llmopt_enter_fiber();
 
-struct Fiber::Context {
-  void *stackPointer = nullptr;
-  void set(char *, char *top, void (*entry)(void *), void *argument) {
-    // What a switch pops: r15, r14, r13, r12, rbx, rbp, and where it returns to. A call wants the
-    // stack aligned to 16 bytes.
-    void **frame = reinterpret_cast<void **>(top) - 9;
-    for (int i = 0; i < 9; ++i)
-      frame[i] = nullptr;
-    frame[2] = reinterpret_cast<void *>(entry);
-    frame[3] = argument;
-    frame[6] = reinterpret_cast<void *>(llmopt_enter_fiber);
-    stackPointer = frame;
-  }
-  void swap(Context &to) { llmopt_switch_fiber(&stackPointer, to.stackPointer); }
-};
+void Fiber::prepare(char *top, void (*entry)(void *), void *argument) {
+  // What a switch pops: r15, r14, r13, r12, rbx, rbp, and where it returns to. A call wants the
+  // stack aligned to 16 bytes.
+  void **frame = reinterpret_cast<void **>(top) - 9;
+  for (int i = 0; i < 9; ++i)
+    frame[i] = nullptr;
+  frame[2] = reinterpret_cast<void *>(entry);
+  frame[3] = argument;
+  frame[6] = reinterpret_cast<void *>(llmopt_enter_fiber);
+  stackPointer = frame;
+}
+
+void Fiber::switchTo(Fiber &to) { llmopt_switch_fiber(&stackPointer, to.stackPointer); }
 
 #else
 
-struct Fiber::Context {
-  ucontext_t context;
-  void (*entry)(void *) = nullptr;
-  void *argument = nullptr;
-  static void enter(unsigned high, unsigned low) {
-    auto *self = reinterpret_cast<Context *>(uintptr_t(high) << 32 | low);
-    self->entry(self->argument);
-  }
-  void set(char *bottom, char *top, void (*function)(void *), void *value) {
-    entry = function;
-    argument = value;
-    ::getcontext(&context);
-    context.uc_stack.ss_sp = bottom;
-    context.uc_stack.ss_size = static_cast<size_t>(top - bottom);
-    context.uc_link = nullptr;
-    auto self = reinterpret_cast<uintptr_t>(this);
-    ::makecontext(&context, reinterpret_cast<void (*)()>(enter), 2, unsigned(self >> 32),
-                  unsigned(self));
-  }
-  void swap(Context &to) { ::swapcontext(&context, &to.context); }
-};
+void Fiber::enter(unsigned high, unsigned low) {
+  auto *self = reinterpret_cast<Fiber *>(uintptr_t(high) << 32 | low);
+  self->entry(self->argument);
+}
+
+void Fiber::prepare(char *top, void (*newEntry)(void *), void *newArgument) {
+  entry = newEntry;
+  argument = newArgument;
+  ::getcontext(&context);
+  context.uc_stack.ss_sp = stack;
+  context.uc_stack.ss_size = static_cast<size_t>(top - stack);
+  context.uc_link = nullptr;
+  auto self = reinterpret_cast<uintptr_t>(this);
+  ::makecontext(&context, reinterpret_cast<void (*)()>(enter), 2, unsigned(self >> 32),
+                unsigned(self));
+}
+
+void Fiber::switchTo(Fiber &to) { ::swapcontext(&context, &to.context); }
 
 #endif
-
-Fiber::Fiber() : context(std::make_unique<Context>()) {}
 
 Fiber::~Fiber() {
   if (stack)
@@ -123,9 +113,7 @@ void Fiber::start(void (*entry)(void *argument), void *argument, int number) {
   ASAN_UNPOISON_MEMORY_REGION(stack, bytes);
 #endif
   // Tops at the same place of their pages would all compete for the same lines of the cache.
-  context->set(stack, stack + bytes - number % 16 * 256, entry, argument);
+  prepare(stack + bytes - number % 16 * 256, entry, argument);
 }
-
-void Fiber::switchTo(Fiber &to) { context->swap(*to.context); }
 
 } // namespace llmopt::emulated

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
 
 namespace llmopt::emulated {
 
@@ -13,7 +15,7 @@ namespace llmopt::emulated {
 /// any time; what was on its stack is forgotten, no destructor runs.
 class Fiber {
 public:
-  Fiber();
+  Fiber() = default;
   ~Fiber();
   Fiber(const Fiber &) = delete;
   Fiber &operator=(const Fiber &) = delete;
@@ -31,9 +33,17 @@ public:
   static constexpr size_t bytes = 256 * 1024;
 
 private:
-  struct Context;
+  void prepare(char *top, void (*entry)(void *argument), void *argument);
+
   char *stack = nullptr;
-  std::unique_ptr<Context> context;
+#if defined(__x86_64__)
+  void *stackPointer = nullptr;
+#else
+  static void enter(unsigned high, unsigned low);
+  ucontext_t context;
+  void (*entry)(void *) = nullptr;
+  void *argument = nullptr;
+#endif
 };
 
 } // namespace llmopt::emulated

@@ -22,8 +22,10 @@ void MemoryChecker::startLaunch(const GridLaunch &newLaunch) {
 
 void MemoryChecker::startBlock(int block) {
   auto bytes = size_t(launch->sharedBytes);
-  writers.assign(bytes, Record());
-  readers.assign(bytes, Record());
+  for (std::vector<Record> *records : {&writers, &readers}) {
+    records->resize(bytes);
+    std::memset(static_cast<void *>(records->data()), 0, bytes * sizeof(Record));
+  }
   if (openReadCount > 0)
     std::fill(openReads.begin(), openReads.end(), 0);
   openReadCount = 0;

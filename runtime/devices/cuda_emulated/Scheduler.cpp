@@ -8,18 +8,20 @@ namespace llmopt::emulated {
 
 bool Scheduler::reserve(int threads) {
   while (fibers.size() < size_t(threads)) {
-    auto fiber = std::make_unique<Fiber>();
-    if (!fiber->allocate())
+    fibers.emplace_back();
+    if (!fibers.back().allocate()) {
+      fibers.pop_back();
       return false;
-    fibers.push_back(std::move(fiber));
+    }
   }
   return true;
 }
 
-Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody,
-                              const std::function<void(int)> &newNow) {
+Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody, Now newNow,
+                              void *newContext) {
   body = &newBody;
-  now = &newNow;
+  now = newNow;
+  context = newContext;
   polls.clear();
   deferred.clear();
   ready.resize(size_t(threads));
@@ -27,7 +29,7 @@ Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody,
   live = threads;
   end = End::Done;
   for (int i = 0; i < threads; ++i) {
-    fibers[size_t(i)]->start(enter, this, i);
+    fibers[size_t(i)].start(enter, this, i);
     wake(i);
   }
   if (random)
@@ -35,10 +37,10 @@ Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody,
       std::swap(ready[size_t(i)], ready[random(uint32_t(i) + 1)]);
   findReady();
   int first = running;
-  (*now)(first);
-  host.switchTo(*fibers[size_t(first)]);
+  now(context, first);
+  host.switchTo(fibers[size_t(first)]);
   running = -1;
-  (*now)(-1);
+  now(context, -1);
   return end;
 }
 
@@ -73,19 +75,19 @@ void Scheduler::goOn() {
   int self = running;
   if (!findReady()) {
     end = live == 0 ? End::Done : End::Deadlock;
-    fibers[size_t(self)]->switchTo(host);
+    fibers[size_t(self)].switchTo(host);
     return;
   }
-  (*now)(running);
+  now(context, running);
   if (running != self)
-    fibers[size_t(self)]->switchTo(*fibers[size_t(running)]);
+    fibers[size_t(self)].switchTo(fibers[size_t(running)]);
 }
 
 /// Makes the next thread that can go on the running one; false if there is none.
 bool Scheduler::findReady() {
   while (readyCount == 0) {
     running = -1;
-    (*now)(-1);
+    now(context, -1);
     if (live == 0) {
       while (!deferred.empty())
         runOne(0);
@@ -128,7 +130,7 @@ void Scheduler::defer(const void *queue, Machine::Operation run, const void *clo
 void Scheduler::runDeferred(const void *queue) {
   int self = running;
   running = -1;
-  (*now)(-1);
+  now(context, -1);
   for (size_t i = 0; i < deferred.size();) {
     if (!queue || deferred[i].queue == queue)
       runOne(i);
@@ -136,7 +138,7 @@ void Scheduler::runDeferred(const void *queue) {
       ++i;
   }
   running = self;
-  (*now)(self);
+  now(context, self);
 }
 
 void Scheduler::runOne(size_t index) {

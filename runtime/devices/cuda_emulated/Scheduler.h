@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <vector>
 
 namespace llmopt::emulated {
@@ -28,15 +27,16 @@ public:
   /// Stacks for so many threads; false if there is no memory for them.
   bool reserve(int threads);
 
-  /// Runs `body` in every thread. `now` is told the thread whenever another one runs, -1 for none.
-  /// Returns when all threads are done, or after stop().
+  /// Runs `body` in every thread. Whenever another one runs, `now(context, thread)` is told, -1 for
+  /// none. Returns when all threads are done, or after stop().
   enum class End { Done, Stopped, Deadlock };
-  End run(int threads, const std::function<void()> &body, const std::function<void(int)> &now);
+  using Now = void (*)(void *context, int thread);
+  End run(int threads, const std::function<void()> &body, Now now, void *context);
 
   //===- From a thread ------------------------------------------------------------------------===//
 
   int current() const { return running; }
-  uintptr_t stackBegin(int thread) const { return fibers[size_t(thread)]->begin(); }
+  uintptr_t stackBegin(int thread) const { return fibers[size_t(thread)].begin(); }
   /// Lets others run until somebody wakes this thread.
   void pause();
   void wake(int thread);
@@ -70,10 +70,11 @@ private:
   void runOne(size_t index);
 
   std::function<uint32_t(uint32_t)> random;
-  std::vector<std::unique_ptr<Fiber>> fibers;
+  std::deque<Fiber> fibers;
   Fiber host, lost;
   const std::function<void()> *body = nullptr;
-  const std::function<void(int)> *now = nullptr;
+  Now now = nullptr;
+  void *context = nullptr;
   std::vector<int> ready; ///< a ring
   size_t readyFirst = 0, readyCount = 0;
   std::vector<Poll> polls;
