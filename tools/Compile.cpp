@@ -106,6 +106,22 @@ static Status emitText(const std::string &text, const CompileOptions &options,
   return llmopt::success();
 }
 
+static Status planMemory(ModuleOp module, const Plan &plan, const ArtifactOptions &artifact,
+                         const CompileOptions &options, CompileReport &report) {
+  LLMOPT_ASSIGN(Manifest manifest, describeModule(module, plan, artifact));
+  std::vector<MemoryPlace> places;
+  if (options.memory) {
+    places.push_back(placeOf(*options.memory, options.target));
+  } else if (options.target == "cuda") {
+    places = usualCards();
+  } else {
+    LLMOPT_ASSIGN(MemoryPlace machine, freeMemory(options.target));
+    places.push_back(machine);
+  }
+  report.memory.emplace(manifest, plan, places);
+  return llmopt::success();
+}
+
 static Status emit(ImportedModel &model, const CompileOptions &options, int threads,
                    CompileReport &report) {
   if (options.emit == CompileOptions::Emit::Mlir) {
@@ -129,6 +145,8 @@ static Status emit(ImportedModel &model, const CompileOptions &options, int thre
     return emitText(text, options, report);
   }
   LLMOPT_ASSIGN(PlannedModule planned, planModule(*model.module));
+  if (options.emit == CompileOptions::Emit::MemoryPlan)
+    return planMemory(*model.module, planned.plan, artifact, options, report);
   report.launches = static_cast<int64_t>(planned.plan.launches.size());
   report.kernels = static_cast<int64_t>(planned.kernels.size());
   for (const PlanWeight &weight : planned.plan.weights)

@@ -3,6 +3,7 @@
 #ifndef LLMOPT_TOOLS_COMPILE_H
 #define LLMOPT_TOOLS_COMPILE_H
 
+#include "runtime/engine/MemoryPlan.h"
 #include "support/Error.h"
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 namespace llmopt {
 
 struct CompileOptions {
-  enum class Emit { Artifact, Source, Mlir };
+  enum class Emit { Artifact, Source, Mlir, MemoryPlan };
 
   std::string checkpoint;
   std::string output;
@@ -29,13 +30,16 @@ struct CompileOptions {
   std::string passPipeline; ///< instead of the default pipeline; empty for that
   std::vector<std::string> printAfter;
   bool verifySemantics = false;
+  /// For MemoryPlan: bytes that the model may take; else what usual cards, or this machine, have.
+  std::optional<uint64_t> memory;
   int threads = 0;
   bool quiet = false;
 };
 
 /// What was made, for the tool to print.
 struct CompileReport {
-  std::string text; ///< with Emit::Source or Mlir and no output file
+  std::string text;                 ///< with Emit::Source or Mlir and no output file
+  std::optional<MemoryPlan> memory; ///< with Emit::MemoryPlan
   int64_t parameters = 0;
   int64_t weightBytes = 0;
   int64_t launches = 0;

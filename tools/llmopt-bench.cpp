@@ -23,7 +23,7 @@ Examples:
 
 int llmopt::benchMain(int argc, char **argv) {
   BenchOptions options;
-  bool json = false;
+  bool json = false, brief = false;
   CLI::App app("Measures the prefill and decode rates of a compiled model.", "llmopt-bench");
   app.footer(examples);
   app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
@@ -35,6 +35,7 @@ int llmopt::benchMain(int argc, char **argv) {
   app.add_option("--repeats", options.repeats, "Measured runs, after one to warm up")
       ->capture_default_str();
   addDeviceOptions(app, options.device);
+  app.add_flag("--brief", brief, "One line of a table, and the one above it");
   app.add_flag("--json", json, "One JSON object on standard output");
   CLI11_PARSE(app, argc, argv);
 
@@ -43,6 +44,8 @@ int llmopt::benchMain(int argc, char **argv) {
     fmt::print(stderr, "llmopt-bench: {}\n", result.error().message());
     return 1;
   }
-  fmt::print("{}", json ? result->toJson().dump() + "\n" : result->toText());
+  fmt::print("{}", json    ? result->toJson().dump() + "\n"
+                   : brief ? BenchResult::heading() + result->row()
+                           : result->toText());
   return 0;
 }

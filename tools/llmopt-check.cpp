@@ -23,7 +23,7 @@ Examples:
 
 int llmopt::checkMain(int argc, char **argv) {
   CheckOptions options;
-  bool json = false, noHeading = false;
+  bool json = false;
   CLI::App app("Compares a compiled model with what it is expected to say.", "llmopt-check");
   app.footer(examples);
   app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
@@ -31,7 +31,6 @@ int llmopt::checkMain(int argc, char **argv) {
   app.add_option("--new-tokens", options.newTokens, "Tokens of each continuation")
       ->capture_default_str();
   addDeviceOptions(app, options.device);
-  app.add_flag("--no-heading", noHeading, "The line of the table without the one above it");
   app.add_flag("--json", json, "One JSON object on standard output");
   CLI11_PARSE(app, argc, argv);
 
@@ -43,7 +42,7 @@ int llmopt::checkMain(int argc, char **argv) {
   if (json)
     fmt::print("{}\n", result->toJson().dump());
   else
-    fmt::print("{}{}", noHeading ? "" : CheckResult::heading(), result->row());
+    fmt::print("{}{}", CheckResult::heading(), result->row());
   for (const std::string &failure : result->failures())
     fmt::print(stderr, "llmopt-check: {}: {}\n", options.artifact, failure);
   return result->failures().empty() ? 0 : 1;

@@ -15,6 +15,7 @@ Examples:
   llmopt-compile models/tiny-llama -o tiny.llmopt
   llmopt-compile ~/checkpoints/llama-3.2-1b -o llama.llmopt --precision bf16-true
   llmopt-compile models/configs/falcon-7b.json --random-weights -o falcon.llmopt --target cuda --arch sm_80
+  llmopt-compile models/configs/falcon-7b.json --random-weights --plan --target cuda --precision bf16-true
   llmopt-compile models/tiny-llama --emit=source --precision bf16-mixed
   llmopt-compile models/tiny-llama --emit=mlir --pass-pipeline "llm-fuse-projections,llm-fuse-kernels"
   llmopt-compile models/tiny-llama -o tiny.llmopt --print-ir-after=llm-fuse-kernels
@@ -24,7 +25,7 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
   registerPasses();
   CompileOptions options;
-  bool json = false, noFuse = false;
+  bool json = false, noFuse = false, plan = false;
   CLI::App app("Compiles a checkpoint into an artifact for llmopt-run.", "llmopt-compile");
   app.footer(examples);
   app.add_option("checkpoint", options.checkpoint,
@@ -56,6 +57,15 @@ int main(int argc, char **argv) {
                                                       {"source", CompileOptions::Emit::Source},
                                                       {"mlir", CompileOptions::Emit::Mlir}}))
       ->option_text("TEXT:{artifact,source,mlir}=artifact");
+  auto *planFlag = app.add_flag("--plan", plan,
+                                "Write nothing: print what the model takes of memory, and the "
+                                "longest context that fits");
+  app.add_option("--memory", options.memory,
+                 "With --plan: the memory that there is, in bytes or as 80GB; else that of usual "
+                 "cards, or for cpu of this machine")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->option_text("SIZE")
+      ->needs(planFlag);
   app.add_flag("--no-fuse", noFuse, "A kernel for each op: shows what fusion gains");
   app.add_option("--pass-pipeline", options.passPipeline,
                  "Passes to run instead of the default ones, as llmopt-opt spells them");
@@ -68,13 +78,17 @@ int main(int argc, char **argv) {
   app.add_flag("--json", json, "A report as JSON on standard output");
   CLI11_PARSE(app, argc, argv);
   options.fuse = !noFuse;
+  if (plan)
+    options.emit = CompileOptions::Emit::MemoryPlan;
 
   auto report = compile(options);
   if (!report) {
     fmt::print(stderr, "llmopt-compile: {}\n", report.error().message());
     return 1;
   }
-  if (!report->text.empty())
+  if (report->memory)
+    fmt::print("{}", json ? report->memory->toJson().dump() + "\n" : report->memory->toText());
+  else if (!report->text.empty())
     fmt::print("{}", report->text);
   else if (json)
     fmt::print("{}\n", report->toJson(options.output));

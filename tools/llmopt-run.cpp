@@ -3,6 +3,8 @@
 #include "tools/Tools.h"
 
 #include "runtime/engine/Generate.h"
+#include "runtime/engine/MemoryPlan.h"
+#include "support/Files.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -25,6 +27,7 @@ Examples:
   llmopt-run model.llmopt --prompt "The capital of France is" --temperature 0 --max-new-tokens 8
   llmopt-run model.llmopt --prompt "Q: why? A:" --top-k 50 --top-p 0.9 --seed 7 --stop "Q:"
   llmopt-run model.llmopt --prompt "It was" --num-beams 4 --json
+  llmopt-run model.llmopt --plan
   llmopt-run model.llmopt --prompt-tokens 1,15043 --max-new-tokens 0 --dump-logits out.safetensors
 )";
 
@@ -34,11 +37,24 @@ struct Options {
   std::string promptFile;
   GenerateOptions generate;
   DeviceOptions device;
+  bool plan = false;
   bool json = false;
 };
 } // namespace
 
+/// What the artifact takes of the memory that is free here.
+static Status printMemoryPlan(const Options &options) {
+  LLMOPT_ASSIGN(Artifact artifact, Artifact::openPlan(options.artifact));
+  const std::string &target = artifact.manifest.target;
+  LLMOPT_ASSIGN(MemoryPlace place,
+                freeMemory(options.device.device.empty() ? target : options.device.device));
+  MemoryPlan plan(artifact.manifest, artifact.plan, {place});
+  return writeOutput(options.json ? plan.toJson().dump() + "\n" : plan.toText());
+}
+
 static Status run(Options &options) {
+  if (options.plan)
+    return printMemoryPlan(options);
   if (!options.promptFile.empty()) {
     LLMOPT_ASSIGN(options.generate.prompt, readFile(options.promptFile));
   }
@@ -66,10 +82,14 @@ int llmopt::runMain(int argc, char **argv) {
   CLI::App app("Runs a compiled model on a prompt.", "llmopt-run");
   app.footer(examples);
   app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
-  auto *prompt = app.add_option_group("prompt", "What to continue: one of");
-  prompt->add_option("--prompt", generate.prompt, "A text");
-  prompt->add_option("--prompt-file", options.promptFile, "A file with the text");
-  prompt->add_option("--prompt-tokens", generate.promptTokens, "Token ids: 1,2,3")->delimiter(',');
+  auto *prompt = app.add_option_group("prompt", "What to do: one of");
+  prompt->add_option("--prompt", generate.prompt, "Continue a text");
+  prompt->add_option("--prompt-file", options.promptFile, "Continue the text of a file");
+  prompt->add_option("--prompt-tokens", generate.promptTokens, "Continue token ids: 1,2,3")
+      ->delimiter(',');
+  prompt->add_flag("--plan", options.plan,
+                   "Load nothing: print what the model takes of memory, and the longest context "
+                   "that fits");
   prompt->require_option(1);
   app.add_option("--max-new-tokens", generate.maxNewTokens, "New tokens at most")
       ->capture_default_str();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace llmopt {
 
@@ -129,30 +130,35 @@ Result<BenchResult> runBench(const BenchOptions &options) {
   LLMOPT_TRY(runOnce(*engine, options, UINT32_MAX / 2));
   result.peakMemory = peakMemoryBytes();
 
-  bool low = manifest.precision.rfind("bf16", 0) == 0;
-  LLMOPT_ASSIGN(MachineLimits limits,
-                MachineLimits::create(result.options.device.threads,
-                                      low ? MachineLimits::Arithmetic::BFloat16
-                                          : MachineLimits::Arithmetic::Float32));
-  result.instruction = limits.instruction();
+  std::optional<MachineLimits> limits;
+  if (manifest.target == "cpu") {
+    bool low = manifest.precision.rfind("bf16", 0) == 0;
+    LLMOPT_ASSIGN(limits, MachineLimits::create(result.options.device.threads,
+                                                low ? MachineLimits::Arithmetic::BFloat16
+                                                    : MachineLimits::Arithmetic::Float32));
+    result.instruction = limits->instruction();
+  }
 
   Progress progress("measuring", static_cast<uint64_t>(options.repeats), Progress::Unit::Count,
                     options.device.quiet);
   for (int64_t repeat = 0; repeat < options.repeats; ++repeat) {
-    double bandwidth = limits.readBandwidth();
-    double peak = limits.arithmeticPeak();
+    double bandwidth = limits ? limits->readBandwidth() : 0;
+    double peak = limits ? limits->arithmeticPeak() : 0;
     LLMOPT_ASSIGN(RunTimes times, runOnce(*engine, options, static_cast<uint32_t>(repeat)));
-    // What the memory gives may change within seconds where others share it.
-    bandwidth = std::max(bandwidth, limits.readBandwidth());
     progress.advance(1);
-    double stepBytes = static_cast<double>(result.weightBytes + result.cacheBytes);
-    result.readBandwidth.values.push_back(bandwidth);
-    result.arithmeticPeak.values.push_back(peak);
     result.prefill.values.push_back(options.batch * options.promptLength / times.prefillSeconds);
     result.decode.values.push_back(times.decodeTokens / times.decodeSeconds);
-    result.bandwidthShare.values.push_back(stepBytes * times.decodeSteps / times.decodeSeconds /
-                                           bandwidth);
-    result.arithmeticShare.values.push_back(result.prefillOperations / times.prefillSeconds / peak);
+    double stepBytes = static_cast<double>(result.weightBytes + result.cacheBytes);
+    result.decodeBandwidth.values.push_back(stepBytes * times.decodeSteps / times.decodeSeconds);
+    result.prefillArithmetic.values.push_back(result.prefillOperations / times.prefillSeconds);
+    if (!limits)
+      continue;
+    // What the memory gives may change within seconds where others share it.
+    bandwidth = std::max(bandwidth, limits->readBandwidth());
+    result.readBandwidth.values.push_back(bandwidth);
+    result.arithmeticPeak.values.push_back(peak);
+    result.bandwidthShare.values.push_back(result.decodeBandwidth.values.back() / bandwidth);
+    result.arithmeticShare.values.push_back(result.prefillArithmetic.values.back() / peak);
   }
   return result;
 }

@@ -6,6 +6,7 @@
 // - Bytes of a decode step: the weights that its launches read, as the plan counts them (of an
 //   embedding only rows), and the key-value cache of the batch's sequences. The share of bandwidth
 //   is bytes / seconds over the read bandwidth.
+//   The limits are measured on a CPU only; elsewhere there are no shares.
 // - Operations of prefill: multiplications and additions of the plan's launches for the rows
 //   computed; logits are computed for the last row of each prompt only. The share of arithmetic is
 //   operations / seconds over the peak.
@@ -50,16 +51,22 @@ struct BenchResult {
   int64_t cacheBytes = 0;        ///< of a decode step, on average
   int64_t prefillOperations = 0; ///< of all prompts
   int64_t peakMemory = 0;
-  Samples prefill;         ///< prompt tokens per second
-  Samples decode;          ///< new tokens per second
-  Samples readBandwidth;   ///< bytes per second
-  Samples arithmeticPeak;  ///< operations per second
-  Samples bandwidthShare;  ///< of decode
-  Samples arithmeticShare; ///< of prefill
+  Samples prefill;           ///< prompt tokens per second
+  Samples decode;            ///< new tokens per second
+  Samples prefillArithmetic; ///< operations per second
+  Samples decodeBandwidth;   ///< bytes per second
+  Samples readBandwidth;     ///< bytes per second; like what follows, empty without limits
+  Samples arithmeticPeak;    ///< operations per second
+  Samples bandwidthShare;    ///< of decode
+  Samples arithmeticShare;   ///< of prefill
 
+  bool hasLimits() const { return !readBandwidth.values.empty(); }
   OrderedJson toJson() const;
   /// A table for people.
   std::string toText() const;
+  /// The medians in one line, and the line above it.
+  std::string row() const;
+  static std::string heading();
 };
 
 Result<BenchResult> runBench(const BenchOptions &options);

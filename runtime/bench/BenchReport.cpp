@@ -2,6 +2,8 @@
 
 #include "runtime/bench/Bench.h"
 
+#include <filesystem>
+
 namespace llmopt {
 
 OrderedJson BenchResult::toJson() const {
@@ -16,11 +18,15 @@ OrderedJson BenchResult::toJson() const {
   json["repeats"] = options.repeats;
   json["prefill_tokens_per_second"] = prefill.median();
   json["decode_tokens_per_second"] = decode.median();
-  json["read_bandwidth_bytes_per_second"] = readBandwidth.median();
-  json["read_bandwidth_share"] = bandwidthShare.median();
-  json["arithmetic_peak_flops"] = arithmeticPeak.median();
-  json["arithmetic_share"] = arithmeticShare.median();
-  json["arithmetic_instruction"] = instruction;
+  json["decode_bytes_per_second"] = decodeBandwidth.median();
+  json["prefill_flops"] = prefillArithmetic.median();
+  if (hasLimits()) {
+    json["read_bandwidth_bytes_per_second"] = readBandwidth.median();
+    json["read_bandwidth_share"] = bandwidthShare.median();
+    json["arithmetic_peak_flops"] = arithmeticPeak.median();
+    json["arithmetic_share"] = arithmeticShare.median();
+    json["arithmetic_instruction"] = instruction;
+  }
   json["decode_weight_bytes"] = weightBytes;
   json["decode_cache_bytes"] = cacheBytes;
   json["prefill_operations"] = prefillOperations;
@@ -28,6 +34,8 @@ OrderedJson BenchResult::toJson() const {
   auto samples = [&](const char *name, const Samples &of) { json["samples"][name] = of.values; };
   samples("prefill_tokens_per_second", prefill);
   samples("decode_tokens_per_second", decode);
+  if (!hasLimits())
+    return json;
   samples("read_bandwidth_bytes_per_second", readBandwidth);
   samples("read_bandwidth_share", bandwidthShare);
   samples("arithmetic_peak_flops", arithmeticPeak);
@@ -35,8 +43,8 @@ OrderedJson BenchResult::toJson() const {
   return json;
 }
 
-static std::string row(const char *name, const Samples &samples, double unit, const char *unitName,
-                       const std::string &share) {
+static std::string line(const char *name, const Samples &samples, double unit, const char *unitName,
+                        const std::string &share) {
   return fmt::format("{:<16}{:>10.2f} {:<9}{:>9.2f} to {:<9.2f}  {}\n", name,
                      samples.median() / unit, unitName, samples.least() / unit,
                      samples.most() / unit, share);
@@ -49,24 +57,48 @@ std::string BenchResult::toText() const {
                       options.newTokens, options.repeats);
   text += fmt::format("{:<16}{:>10} {:<9}{:>9}    {:<9}  {}\n", "", "median", "", "least", "most",
                       "share of the limit");
-  text += row("prefill", prefill, 1, "tok/s",
-              fmt::format("{:.1f} % of the arithmetic peak", 100 * arithmeticShare.median()));
-  text += row("decode", decode, 1, "tok/s",
-              fmt::format("{:.1f} % of the read bandwidth", 100 * bandwidthShare.median()));
-  text += row("read bandwidth", readBandwidth, 1e9, "GB/s", "");
-  text += row("arithmetic peak", arithmeticPeak, 1e9, "GFLOP/s", "");
+  auto shareOf = [&](const Samples &share, const char *limit) {
+    return hasLimits() ? fmt::format("{:.1f} % of the {}", 100 * share.median(), limit)
+                       : std::string();
+  };
+  text += line("prefill", prefill, 1, "tok/s", shareOf(arithmeticShare, "arithmetic peak"));
+  text += line("decode", decode, 1, "tok/s", shareOf(bandwidthShare, "read bandwidth"));
+  text += line("prefill computes", prefillArithmetic, 1e9, "GFLOP/s", "");
+  text += line("decode reads", decodeBandwidth, 1e9, "GB/s", "");
+  if (hasLimits()) {
+    text += line("read bandwidth", readBandwidth, 1e9, "GB/s", "");
+    text += line("arithmetic peak", arithmeticPeak, 1e9, "GFLOP/s", "");
+  }
   text += fmt::format(
       "\nA decode step reads {:.3f} GB: {:.3f} of weights (of the embedding, rows only) and {:.3f} "
-      "of the\nkey-value cache; its share is these bytes per second over the bandwidth of a sum "
-      "over "
-      "a buffer much\nlarger than the caches. Prefill computes {:.1f} GFLOP (multiplications and "
-      "additions of the linears,\nlogits of the last rows only); its share is these per second "
-      "over "
-      "the peak of {}\non registers. Both limits are measured beside every repeat.\n",
+      "of the\nkey-value cache. Prefill computes {:.1f} GFLOP (multiplications and additions of "
+      "the "
+      "linears, logits\nof the last rows only).\n",
       (weightBytes + cacheBytes) / 1e9, weightBytes / 1e9, cacheBytes / 1e9,
-      prefillOperations / 1e9, instruction);
+      prefillOperations / 1e9);
+  if (hasLimits())
+    text +=
+        fmt::format("The shares are of the bandwidth of a sum over a buffer much larger than the "
+                    "caches, and of the\npeak of {} on registers, measured beside every "
+                    "repeat.\n",
+                    instruction);
   text += fmt::format("Memory used: {:.2f} GB\n", peakMemory / 1e9);
   return text;
+}
+
+std::string BenchResult::heading() {
+  return fmt::format("{:<28}{:<12}{:>6}{:>8}{:>6}{:>15}{:>10}{:>15}{:>10}{:>8}\n", "artifact",
+                     "precision", "batch", "prompt", "new", "prefill tok/s", "TFLOP/s",
+                     "decode tok/s", "GB/s", "share");
+}
+
+std::string BenchResult::row() const {
+  std::string name = std::filesystem::path(options.artifact).stem().string();
+  return fmt::format("{:<28}{:<12}{:>6}{:>8}{:>6}{:>15.1f}{:>10.2f}{:>15.1f}{:>10.1f}{:>8}\n", name,
+                     precision, options.batch, options.promptLength, options.newTokens,
+                     prefill.median(), prefillArithmetic.median() / 1e12, decode.median(),
+                     decodeBandwidth.median() / 1e9,
+                     hasLimits() ? fmt::format("{:.1f} %", 100 * bandwidthShare.median()) : "");
 }
 
 } // namespace llmopt
