@@ -220,4 +220,20 @@ FailureOr<KernelAnatomy> analyzeKernel(KernelOp kernel) {
   return anatomy;
 }
 
+bool isPlainProduct(const KernelAnatomy &anatomy) {
+  LinearOp linear = anatomy.linear;
+  if (!linear || linear.getBias() || anatomy.segments.size() != 1)
+    return false;
+  const KernelSegment &segment = anatomy.segments.front();
+  if (segment.streams.size() != 1 || segment.columns != columnsOf(linear.getResult()) ||
+      segment.stores.size() != 1 || segment.stores[0].append)
+    return false;
+  Value stored = segment.stores[0].value;
+  if (auto cast = stored.getDefiningOp<CastOp>())
+    stored = cast.getInput();
+  Type input = tensorType(linear.getInput()).getElementType();
+  Type output = tensorType(segment.stores[0].value).getElementType();
+  return stored == linear.getResult() && (output.isF32() || output == input);
+}
+
 } // namespace llmopt

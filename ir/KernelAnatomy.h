@@ -54,6 +54,10 @@ struct KernelAnatomy {
 /// Takes a kernel apart; an error on the kernel says what does not fit.
 mlir::FailureOr<KernelAnatomy> analyzeKernel(KernelOp kernel);
 
+/// Whether a linear's kernel is one dense product whose sums are stored as they are: no bias, and
+/// behind it nothing but a cast to what is stored.
+bool isPlainProduct(const KernelAnatomy &anatomy);
+
 /// Whether a value has one row per token of the batch, or per wanted row of logits.
 enum class Rows { Token, Logit };
 /// Of a value of the step function, or of a value inside a kernel.

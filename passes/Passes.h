@@ -21,6 +21,7 @@ namespace llmopt {
 struct PipelineSettings {
   std::string precision = "32-true";
   std::string target = "cpu";
+  std::string arch = "sm_90a"; ///< of the target cuda
   bool fuse = true;
 };
 

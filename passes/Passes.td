@@ -86,13 +86,18 @@ def Schedule : Pass<"llm-schedule", "::mlir::ModuleOp"> {
 
     `cpu`: panels of 16 outputs, two columns interleaved where products are bfloat16;
     `tile`: columns of a task, per segment of the output, whole heads where they are rotated.
-    `cuda`: row-major weights, rows padded to 16 bytes; for ranges of row counts the tiles of the matvec or
-    matrix product, for attention the parts that keys are split into (`passes/CudaSchedule.h`).
+    `cuda`: for ranges of row counts the tiles of the matvec or matrix product, for attention the parts that
+    keys are split into (`passes/CudaSchedule.h`). Weights are row-major, rows padded to 16 bytes; those of
+    16-bit products on sm_90a lie in panels of 8 rows and 8 columns, the tensor cores' core matrices.
 
-    Requires the phase `kernels`, leaves `scheduled`. Refuses an unknown target and a weight that two
-    kernels want in different layouts. Changes no value.
+    Requires the phase `kernels`, leaves `scheduled`. Refuses an unknown target or architecture and a weight
+    that two kernels want in different layouts. Changes no value.
   }];
-  let options = [Option<"target", "target", "std::string", "\"cpu\"", "cpu or cuda">];
+  let options = [
+    Option<"target", "target", "std::string", "\"cpu\"", "cpu or cuda">,
+    Option<"arch", "arch", "std::string", "\"sm_90a\"",
+           "of cuda: sm_80, sm_86, sm_89, sm_90 or sm_90a">
+  ];
 }
 
 def PlanMemory : Pass<"llm-plan-memory", "::mlir::ModuleOp"> {

@@ -24,7 +24,7 @@ void buildPipeline(OpPassManager &manager, const PipelineSettings &settings) {
   add(createCSEPass());
   add(createFuseKernels({settings.fuse}));
   // Layouts follow from what a kernel multiplies, places from what its schedule needs.
-  add(createSchedule({settings.target}));
+  add(createSchedule({settings.target, settings.arch}));
   add(createPlanMemory());
 }
 
@@ -35,16 +35,24 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
   Option<bool> fuse{*this, "fuse", llvm::cl::desc("Fuse projections and kernels"),
                     llvm::cl::init(true)};
 };
+struct CudaPipelineOptions : PipelineOptions {
+  Option<std::string> arch{*this, "arch", llvm::cl::desc("See --llm-schedule"),
+                           llvm::cl::init(PipelineSettings().arch)};
+};
 } // namespace
 
 void registerPasses() {
   registerLLMOptPasses();
-  for (StringRef target : {"cpu", "cuda"})
-    PassPipelineRegistration<PipelineOptions>(
-        ("llm-" + target).str(), ("The default pipeline for the target " + target).str(),
-        [target](OpPassManager &manager, const PipelineOptions &options) {
-          buildPipeline(manager, {options.precision, target.str(), options.fuse});
-        });
+  PassPipelineRegistration<PipelineOptions>(
+      "llm-cpu", "The default pipeline for the target cpu",
+      [](OpPassManager &manager, const PipelineOptions &options) {
+        buildPipeline(manager, {options.precision, "cpu", /*arch=*/"", options.fuse});
+      });
+  PassPipelineRegistration<CudaPipelineOptions>(
+      "llm-cuda", "The default pipeline for the target cuda",
+      [](OpPassManager &manager, const CudaPipelineOptions &options) {
+        buildPipeline(manager, {options.precision, "cuda", options.arch, options.fuse});
+      });
 }
 
 } // namespace llmopt

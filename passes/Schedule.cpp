@@ -37,6 +37,14 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
       module.emitError() << "unknown target '" << target << "'; known: cpu, cuda";
       return signalPassFailure();
     }
+    if (target == "cuda") {
+      auto found = findCudaTarget(arch);
+      if (!found) {
+        module.emitError() << found.error().message();
+        return signalPassFailure();
+      }
+      cudaTarget = *found;
+    }
     layouts.clear();
     for (auto kernel : step->getBody().front().getOps<KernelOp>())
       if (failed(schedule(kernel)))
@@ -47,6 +55,7 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
   }
 
   llvm::MapVector<StringAttr, PackedAttr> layouts;
+  CudaTarget cudaTarget;
 
   LogicalResult schedule(KernelOp kernel) {
     auto anatomy = analyzeKernel(kernel);
@@ -61,7 +70,7 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
     if (isLinear && failed(chooseLayout(kernel, anatomy->linear)))
       return failure();
     if (target == "cuda")
-      entries = cudaSchedule(*anatomy);
+      entries = cudaSchedule(*anatomy, cudaTarget);
     if (isLinear && target == "cpu") {
       SmallVector<int64_t> tiles;
       for (const KernelSegment &segment : anatomy->segments) {
@@ -78,7 +87,7 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
     }
     set("target", builder.getStringAttr(target));
     kernel->setAttr(scheduleAttrName, builder.getDictionaryAttr(entries));
-    return success();
+    return mlir::success();
   }
 
   /// Bytes of a row of the input as the CPU template lays it out: bfloat16 products read bfloat16,
@@ -101,15 +110,15 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
       return kernel.emitOpError() << "multiplies by something that is not a weight";
     // Pairs of columns feed one bfloat16 dot product.
     int64_t interleave = tensorType(linear.getWeight()).getElementType().isBF16() ? 2 : 1;
-    auto layout = target == "cuda" ? cudaWeightLayout(tensorType(weight))
+    auto layout = target == "cuda" ? cudaWeightLayout(linear, cudaTarget)
                                    : PackedAttr::get(kernel.getContext(), cpuPanel, interleave);
     if (!layout)
-      return success();
+      return mlir::success();
     auto [entry, isNew] = layouts.insert({use.getNameAttr().getAttr(), layout});
     if (!isNew && entry->second != layout)
       return kernel.emitOpError() << "wants weight @" << use.getName()
                                   << " in another layout than an earlier kernel";
-    return success();
+    return mlir::success();
   }
 
   /// Gives the weight, its recipe and every value that holds it the layout.

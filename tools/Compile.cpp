@@ -50,7 +50,7 @@ private:
 
 static Status buildPasses(PassManager &manager, const CompileOptions &options) {
   if (options.passPipeline.empty()) {
-    buildPipeline(manager, {options.precision, options.target, options.fuse});
+    buildPipeline(manager, {options.precision, options.target, options.arch, options.fuse});
     return llmopt::success();
   }
   std::string problem;

@@ -21,6 +21,12 @@
 //         "early": true}]},                  // it waits for the kernels before it by itself:
 //     ...]}                                  // programmatic dependent launch
 //
+// or instead of a function a dense product by the vendor's library, whose operands are arguments of
+// the launch, of which `b` has its rows `stride` elements apart:
+//
+//        {"product": {"a": 4, "b": 2, "c": 3, "columns": 65024, "depth": 4544, "stride": 4544,
+//                     "inputs": "bf16", "output": "f32"}}
+//
 // rows is N or M by the launch's `space`. What chooses the tokens is a source of its own,
 // source/sampling.cu, and the plan's `target` has
 //

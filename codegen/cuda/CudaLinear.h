@@ -39,6 +39,7 @@ struct CudaLinear {
   int64_t computeBytes, weightBytes;   ///< of an element
   int64_t depth;                       ///< columns of the input
   bool isDirect;                       ///< the input lies in memory: the kernel has no prologue
+  bool panels = false;                 ///< the weight lies in panels (kernels/panels.cuh)
 };
 
 /// Takes a kernel apart; fails on what kernels/linear.cuh cannot express.

@@ -25,17 +25,18 @@ CudaLinear::CudaLinear(const PlannedKernel &planned) : planned(planned), pointer
   isDirect = isa<BlockArgument>(input);
 }
 
-static Status checkWeight(const CudaLinear &linear) {
+static Status checkWeight(CudaLinear &linear) {
   if (linear.weightType != "float" && linear.weightType != linear.computeType)
     return makeError("kernel '{}' multiplies {} by a weight of {}; a stored weight is of the same "
                      "type or float",
                      linear.planned.name, linear.computeType, linear.weightType);
   auto packed = dyn_cast_or_null<PackedAttr>(tensorType(linear.weight).getEncoding());
   int64_t piece = 16 / linear.weightBytes;
+  linear.panels = packed && packed.getPanel() == 8 && packed.getInterleave() == piece;
   bool padded = packed ? packed.getPanel() == 1 && packed.getInterleave() == piece
                        : linear.depth % piece == 0;
-  if (!padded)
-    return makeError("kernel '{}' needs its weight as #llm.packed<panel = 1, interleave = {}>",
+  if (!padded && !linear.panels)
+    return makeError("kernel '{}' needs its weight as #llm.packed<panel = 1 or 8, interleave = {}>",
                      linear.planned.name, piece);
   return llmopt::success();
 }

@@ -91,13 +91,16 @@ Result<std::string> CudaRowWriter::emit(Operation *op, const std::string &column
   if (auto embed = dyn_cast<EmbedOp>(op)) {
     auto table = tensorType(embed.getTable());
     auto packed = dyn_cast_or_null<PackedAttr>(table.getEncoding());
-    if (packed && packed.getPanel() != 1)
-      return makeError("kernel '{}' reads rows of a table in panels of {}", planned.name,
-                       packed.getPanel());
-    int64_t stride = llvm::alignTo(table.getDimSize(1), packed ? packed.getInterleave() : 1);
     LLMOPT_ASSIGN(std::string index, indexOf(embed.getIndices()));
-    expression = fmt::format("toFloat(rowOf({}, {}, {})[{}])", pointers.operand(embed.getTable()),
-                             index, stride, column);
+    const std::string &pointer = pointers.operand(embed.getTable());
+    int64_t width = table.getDimSize(1);
+    if (packed && packed.getPanel() != 1)
+      expression = fmt::format("toFloat({}[packedOffset<{}, {}, {}>({}, {})])", pointer,
+                               packed.getPanel(), packed.getInterleave(),
+                               llvm::alignTo(width, packed.getInterleave()), index, column);
+    else
+      expression = fmt::format("toFloat(rowOf({}, {}, {})[{}])", pointer, index,
+                               llvm::alignTo(width, packed ? packed.getInterleave() : 1), column);
   } else if (auto slice = dyn_cast<SliceOp>(op)) {
     return element(slice.getInput(), fmt::format("({} + {})", slice.getOffset(), column));
   } else if (auto ropeOp = dyn_cast<RopeOp>(op)) {

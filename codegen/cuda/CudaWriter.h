@@ -5,6 +5,7 @@
 
 #include "codegen/PlanEmitter.h"
 #include "codegen/SourceWriter.h"
+#include "support/CudaTarget.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -48,6 +49,8 @@ struct CudaFunction {
   int64_t tiles = 1, rowsPerTile = 1;
   bool perSequence = false;
   int64_t threads = 0, sharedBytes = 0;
+  /// Instead of a function: a product by the vendor's library, as CudaEmitter.h says.
+  Json product;
 };
 
 /// What runs for up to maxRows rows; 0: for any number.
@@ -64,7 +67,7 @@ void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPoi
 /// Emit the parts and functions of one kernel; its variants in rising order of rows. `limit` is the
 /// shared memory of a block, in bytes.
 Result<std::vector<CudaVariant>> emitCudaLinear(SourceWriter &out, const PlannedKernel &planned,
-                                                int64_t limit);
+                                                const CudaTarget &target);
 Result<std::vector<CudaVariant>> emitCudaAttention(SourceWriter &out, const PlannedKernel &planned,
                                                    int64_t limit);
 Result<std::vector<CudaVariant>> emitCudaRows(SourceWriter &out, const PlannedKernel &planned);

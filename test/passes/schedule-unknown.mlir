@@ -1,6 +1,9 @@
 // RUN: not llmopt-opt %s --llm-schedule=target=tpu 2>&1 | FileCheck %s
 
+// RUN: not llmopt-opt %s --llm-schedule='target=cuda arch=sm_70' 2>&1 | FileCheck %s --check-prefix=ARCH
+
 // CHECK: error: unknown target 'tpu'; known: cpu, cuda
+// ARCH: error: unknown architecture 'sm_70'; known: sm_80, sm_86, sm_89, sm_90, sm_90a
 !cache = !llm.cache<layers = 1, heads = 1, head_dim = 8, page = 16, type = f32>
 module attributes {llm.phase = "kernels"} {
   llm.weight @e : tensor<24x8xf32> {

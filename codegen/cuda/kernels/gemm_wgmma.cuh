@@ -177,7 +177,7 @@ template <class Shape, class Schedule> struct WgmmaGemm {
 
 private:
   /// Of a thread, out of 64K for the block; setmaxnreg moves them from loaders to consumers.
-  static constexpr int loaderRegisters = 72;
+  static constexpr int loaderRegisters = 88;
   static constexpr int consumerRegisters =
       Schedule::consumers < 2 ? 0 : (512 - loaderRegisters) / Schedule::consumers / 8 * 8;
   /// Steps whose copies may be under way when the one after them is started. The consumers give a

@@ -1,0 +1,18 @@
+//===- CudaPanelSchedule.h - Tiles for 16-bit linears on sm_90a -------------------------------===//
+
+#ifndef LLMOPT_PASSES_CUDAPANELSCHEDULE_H
+#define LLMOPT_PASSES_CUDAPANELSCHEDULE_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "support/CudaTarget.h"
+
+namespace llmopt {
+
+/// A linear whose weight lies in panels (kernels/panels.cuh): `columns` outputs of `depth` 16-bit
+/// elements each. Its variants as cudaSchedule() has them.
+llvm::SmallVector<mlir::Attribute> schedulePanels(mlir::MLIRContext *context, int64_t columns,
+                                                  int64_t depth, const CudaTarget &target);
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_CUDAPANELSCHEDULE_H
