@@ -10,11 +10,23 @@ using namespace mlir;
 
 namespace llmopt {
 
+/// Shared memory that a block can have, in bytes (CUDA C++ Programming Guide, table of compute
+/// capabilities); 0 for an unknown architecture.
+static int64_t sharedLimit(const std::string &arch) {
+  if (arch == "sm_80")
+    return 163 * 1024;
+  if (arch == "sm_86" || arch == "sm_89")
+    return 99 * 1024;
+  if (arch == "sm_90" || arch == "sm_90a")
+    return 227 * 1024;
+  return 0;
+}
+
 void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPointers &pointers,
                   const CudaFunction &function) {
   out.line("extern \"C\" __global__ void __launch_bounds__({}, 1)", function.threads);
   out.open("{}({})", function.name, pointers.parameters());
-  out.line("extern __shared__ __align__(1024) char shared[];");
+  out.line("extern __shared__ __align__(128) char shared[];");
   out.line("using namespace {}_parts;", planned.name);
   out.line("[[maybe_unused]] Arguments arguments{};", pointers.initializers());
 }
@@ -79,12 +91,12 @@ static Json toJson(const std::vector<CudaVariant> &variants) {
 }
 
 static Result<std::vector<CudaVariant>> emitKernel(SourceWriter &out, const PlannedKernel &planned,
-                                                   const CudaTarget &target) {
+                                                   int64_t limit) {
   switch (planned.anatomy.anchor) {
   case KernelAnatomy::Anchor::Linear:
-    return emitCudaLinear(out, planned, target);
+    return emitCudaLinear(out, planned, limit);
   case KernelAnatomy::Anchor::Attention:
-    return emitCudaAttention(out, planned, target.blockSharedBytes);
+    return emitCudaAttention(out, planned, limit);
   case KernelAnatomy::Anchor::Rows:
     return emitCudaRows(out, planned);
   }
@@ -111,11 +123,13 @@ static std::string includesOf(const PlannedKernel &planned,
 static const char origin[] = "Emitted by llmopt, compiled by NVRTC when the model is loaded.\n";
 
 Result<std::vector<SourceFile>> emitCudaSources(PlannedModule &planned, const std::string &arch) {
-  LLMOPT_ASSIGN(CudaTarget facts, findCudaTarget(arch));
+  int64_t limit = sharedLimit(arch);
+  if (limit == 0)
+    return makeError("unknown architecture '{}'; known: sm_80, sm_86, sm_89, sm_90, sm_90a", arch);
   std::vector<SourceFile> files;
   for (PlannedKernel &kernel : planned.kernels) {
     SourceWriter out;
-    LLMOPT_ASSIGN(auto variants, emitKernel(out, kernel, facts));
+    LLMOPT_ASSIGN(auto variants, emitKernel(out, kernel, limit));
     std::string path = fmt::format("source/{}.cu", kernel.name);
     std::string head =
         headOf(path, kernel.from,
