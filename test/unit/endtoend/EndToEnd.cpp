@@ -27,7 +27,10 @@ std::unique_ptr<Device> CompiledModel::open(int threads, int64_t pages) const {
   EXPECT_TRUE(artifact) << artifact.error().message();
   if (!artifact)
     return nullptr;
-  auto device = openDevice(std::make_shared<const Artifact>(*std::move(artifact)), {threads, true});
+  DeviceOptions options;
+  options.threads = threads;
+  options.quiet = true;
+  auto device = openDevice(std::make_shared<const Artifact>(*std::move(artifact)), options);
   EXPECT_TRUE(device) << device.error().message();
   if (!device)
     return nullptr;
