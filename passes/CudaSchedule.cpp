@@ -1,6 +1,7 @@
 #include "passes/CudaSchedule.h"
 
 #include "ir/ShapeInference.h"
+#include "passes/CudaPanelSchedule.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -8,10 +9,6 @@ using namespace mlir;
 
 namespace llmopt {
 
-/// Shared memory of a block that every architecture since sm_80 but the small ones has.
-static constexpr int64_t sharedLimit = 163 * 1024;
-/// Multiprocessors of a large card; decode wants about two blocks on each.
-static constexpr int64_t multiprocessors = 132;
 /// Up to this many rows attention takes each row by itself.
 static constexpr int64_t decodeRows = 16;
 
@@ -41,7 +38,7 @@ static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 /// A matvec for `rows` rows: eight outputs a block, eight warps on K, as many stages as a warp has
 /// slices and shared memory has room for. Null if the rows of x leave no room.
 static Attribute matvec(MLIRContext *context, int64_t rows, int64_t depth, int64_t weightBytes,
-                        int64_t computeBytes) {
+                        int64_t computeBytes, const CudaTarget &target) {
   constexpr int64_t warps = 8;
   int64_t slices = llvm::divideCeil(depth * weightBytes, 512);
   int64_t useful = llvm::divideCeil(slices, warps) + 1;
@@ -50,7 +47,7 @@ static Attribute matvec(MLIRContext *context, int64_t rows, int64_t depth, int64
     for (int64_t stages = std::min<int64_t>(3, useful); stages >= 2; --stages) {
       int64_t shared = warps * stages * columns * 512 +
                        rows * llvm::alignTo(depth, 16) * computeBytes + warps * columns * rows * 4;
-      if (shared <= sharedLimit)
+      if (shared <= target.blockSharedBytes)
         return Dictionary(context)
             .set("kind", "matvec")
             .set("max_rows", rows)
@@ -79,17 +76,31 @@ static Attribute gemm(MLIRContext *context, int64_t maxRows, int64_t columns, in
       .get();
 }
 
+/// The type of the stored weight, which the linear may cast.
+static RankedTensorType storedWeight(LinearOp linear) {
+  Value weight = linear.getWeight();
+  if (auto cast = weight.getDefiningOp<CastOp>())
+    weight = cast.getInput();
+  return tensorType(weight);
+}
+
+/// Tensor cores read 16-bit weights as they are stored.
+static bool readsPanels(LinearOp linear, const CudaTarget &target) {
+  return target.warpgroups && bytesOf(storedWeight(linear).getElementType()) == 2;
+}
+
 /// A row takes 2 / weightBytes operations for each byte of weights, and the FMA units keep up with
 /// the memory for 10 (A100) to 20 (H100) of them, less what the conversions of 16-bit operands
 /// take. So with 16-bit weights the tensor cores serve from five rows on: a small tile, which
 /// streams the weights as the matvec does, its warps on K. With 32-bit weights the FMA units serve
 /// all 16.
 static void scheduleRowMajor(SmallVectorImpl<Attribute> &variants, MLIRContext *context,
-                             int64_t depth, int64_t weightBytes, int64_t computeBytes) {
+                             int64_t depth, int64_t weightBytes, int64_t computeBytes,
+                             const CudaTarget &target) {
   int64_t covered = 0;
   for (int64_t rows : {1, 2, 4, 8, 16})
     if (rows <= 4 || weightBytes == 4)
-      if (Attribute variant = matvec(context, rows, depth, weightBytes, computeBytes)) {
+      if (Attribute variant = matvec(context, rows, depth, weightBytes, computeBytes, target)) {
         variants.push_back(variant);
         covered = rows;
       }
@@ -109,47 +120,54 @@ static void scheduleRowMajor(SmallVectorImpl<Attribute> &variants, MLIRContext *
   }
 }
 
-static void scheduleLinear(const KernelAnatomy &anatomy, SmallVectorImpl<NamedAttribute> &entries) {
+static void scheduleLinear(const KernelAnatomy &anatomy, const CudaTarget &target,
+                           SmallVectorImpl<NamedAttribute> &entries) {
   LinearOp linear = anatomy.linear;
   MLIRContext *context = linear.getContext();
   Builder builder(context);
-  Value stored = linear.getWeight();
-  if (auto cast = stored.getDefiningOp<CastOp>())
-    stored = cast.getInput();
   auto input = tensorType(linear.getInput());
   int64_t depth = input.getDimSize(1);
   int64_t computeBytes = bytesOf(input.getElementType());
-  int64_t weightBytes = bytesOf(tensorType(stored).getElementType());
+  int64_t weightBytes = bytesOf(storedWeight(linear).getElementType());
   SmallVector<Attribute> variants;
-  scheduleRowMajor(variants, context, depth, weightBytes, computeBytes);
-  // What the vendor has tuned for every shape; with a prologue, its input is made before.
-  if (isPlainProduct(anatomy) && weightBytes == computeBytes)
-    variants.back() = Dictionary(context).set("kind", "library").get();
+  if (readsPanels(linear, target)) {
+    variants = schedulePanels(context, tensorType(linear.getResult()).getDimSize(1), depth, target);
+  } else {
+    scheduleRowMajor(variants, context, depth, weightBytes, computeBytes, target);
+    // What the vendor has tuned for every shape; with a prologue, its input is made before.
+    if (isPlainProduct(anatomy) && weightBytes == computeBytes)
+      variants.back() = Dictionary(context).set("kind", "library").get();
+  }
   entries.push_back(builder.getNamedAttr("variants", builder.getArrayAttr(variants)));
   if (!isa<BlockArgument>(linear.getInput()))
     entries.push_back(builder.getNamedAttr("workspace_row_bytes",
                                            builder.getI64IntegerAttr(depth * computeBytes)));
 }
 
-static void scheduleAttention(AttentionOp attention, SmallVectorImpl<NamedAttribute> &entries) {
+static void scheduleAttention(AttentionOp attention, const CudaTarget &target,
+                              SmallVectorImpl<NamedAttribute> &entries) {
   Builder builder(attention.getContext());
   // Enough blocks for one row to occupy the card.
   int64_t splits = std::clamp<int64_t>(
-      llvm::divideCeil(2 * multiprocessors, attention.getCache().getType().getHeads()), 1, 16);
+      llvm::divideCeil(2 * target.multiprocessors, attention.getCache().getType().getHeads()), 1,
+      16);
   entries.push_back(builder.getNamedAttr("decode_rows", builder.getI64IntegerAttr(decodeRows)));
   entries.push_back(builder.getNamedAttr("splits", builder.getI64IntegerAttr(splits)));
 }
 
-SmallVector<NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy) {
+SmallVector<NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy, const CudaTarget &target) {
   SmallVector<NamedAttribute> entries;
   if (anatomy.linear)
-    scheduleLinear(anatomy, entries);
+    scheduleLinear(anatomy, target, entries);
   if (anatomy.attention)
-    scheduleAttention(anatomy.attention, entries);
+    scheduleAttention(anatomy.attention, target, entries);
   return entries;
 }
 
-PackedAttr cudaWeightLayout(RankedTensorType stored) {
+PackedAttr cudaWeightLayout(LinearOp linear, const CudaTarget &target) {
+  RankedTensorType stored = storedWeight(linear);
+  if (readsPanels(linear, target))
+    return PackedAttr::get(stored.getContext(), /*panel=*/8, /*interleave=*/8);
   int64_t piece = 16 / bytesOf(stored.getElementType());
   if (stored.getDimSize(1) % piece == 0)
     return {};

@@ -4,6 +4,7 @@
 #define LLMOPT_PASSES_CUDASCHEDULE_H
 
 #include "ir/KernelAnatomy.h"
+#include "support/CudaTarget.h"
 
 namespace llmopt {
 
@@ -12,14 +13,17 @@ namespace llmopt {
 /// - linear: `variants`, in rising order of `max_rows` (absent in the last), each a dictionary with
 ///   `kind` "matvec" (kernels/matvec.cuh: `rows`, `columns`, `warps`, `stages`) or "gemm"
 ///   (kernels/gemm.cuh: `columns`, `rows`, `depth`, `stages`, `warp_columns`, `warp_rows`,
-///   `warp_depths`) or "library", a plain product by the vendor's (isPlainProduct); and
-///   `workspace_row_bytes` for a row of the input where many rows make it first;
+///   `warp_depths`), or where the weight lies in panels "matvec_panels" (`rows`, `columns`,
+///   `depth`, `warps`, `stages`) or "gemm_wgmma" (`columns`, `rows`, `stages`, `consumers`), or
+///   "library", a plain product by the vendor's (isPlainProduct); and `workspace_row_bytes` for a
+///   row of the input where many rows make it first;
 /// - attention: `decode_rows`, up to which each row is a tile with its keys in `splits` parts.
-llvm::SmallVector<mlir::NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy);
+llvm::SmallVector<mlir::NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy,
+                                                     const CudaTarget &target);
 
-/// The layout that the CUDA kernels read a linear's stored weight in: rows padded to 16 bytes, null
-/// if they are that already.
-PackedAttr cudaWeightLayout(mlir::RankedTensorType stored);
+/// The layout that these kernels read a linear's stored weight in: panels, or rows padded to 16
+/// bytes, null if they are that already.
+PackedAttr cudaWeightLayout(LinearOp linear, const CudaTarget &target);
 
 } // namespace llmopt
 

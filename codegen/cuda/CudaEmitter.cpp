@@ -10,23 +10,11 @@ using namespace mlir;
 
 namespace llmopt {
 
-/// Shared memory that a block can have, in bytes (CUDA C++ Programming Guide, table of compute
-/// capabilities); 0 for an unknown architecture.
-static int64_t sharedLimit(const std::string &arch) {
-  if (arch == "sm_80")
-    return 163 * 1024;
-  if (arch == "sm_86" || arch == "sm_89")
-    return 99 * 1024;
-  if (arch == "sm_90" || arch == "sm_90a")
-    return 227 * 1024;
-  return 0;
-}
-
 void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPointers &pointers,
                   const CudaFunction &function) {
   out.line("extern \"C\" __global__ void __launch_bounds__({}, 1)", function.threads);
   out.open("{}({})", function.name, pointers.parameters());
-  out.line("extern __shared__ __align__(128) char shared[];");
+  out.line("extern __shared__ __align__(1024) char shared[];");
   out.line("using namespace {}_parts;", planned.name);
   out.line("[[maybe_unused]] Arguments arguments{};", pointers.initializers());
 }
@@ -91,12 +79,12 @@ static Json toJson(const std::vector<CudaVariant> &variants) {
 }
 
 static Result<std::vector<CudaVariant>> emitKernel(SourceWriter &out, const PlannedKernel &planned,
-                                                   int64_t limit) {
+                                                   const CudaTarget &target) {
   switch (planned.anatomy.anchor) {
   case KernelAnatomy::Anchor::Linear:
-    return emitCudaLinear(out, planned, limit);
+    return emitCudaLinear(out, planned, target);
   case KernelAnatomy::Anchor::Attention:
-    return emitCudaAttention(out, planned, limit);
+    return emitCudaAttention(out, planned, target.blockSharedBytes);
   case KernelAnatomy::Anchor::Rows:
     return emitCudaRows(out, planned);
   }
@@ -123,13 +111,11 @@ static std::string includesOf(const PlannedKernel &planned,
 static const char origin[] = "Emitted by llmopt, compiled by NVRTC when the model is loaded.\n";
 
 Result<std::vector<SourceFile>> emitCudaSources(PlannedModule &planned, const std::string &arch) {
-  int64_t limit = sharedLimit(arch);
-  if (limit == 0)
-    return makeError("unknown architecture '{}'; known: sm_80, sm_86, sm_89, sm_90, sm_90a", arch);
+  LLMOPT_ASSIGN(CudaTarget facts, findCudaTarget(arch));
   std::vector<SourceFile> files;
   for (PlannedKernel &kernel : planned.kernels) {
     SourceWriter out;
-    LLMOPT_ASSIGN(auto variants, emitKernel(out, kernel, limit));
+    LLMOPT_ASSIGN(auto variants, emitKernel(out, kernel, facts));
     std::string path = fmt::format("source/{}.cu", kernel.name);
     std::string head =
         headOf(path, kernel.from,

@@ -13,9 +13,9 @@ namespace llmopt {
 namespace {
 class LinearEmitter {
 public:
-  LinearEmitter(SourceWriter &out, const CudaLinear &linear, int64_t limit)
-      : out(out), planned(linear.planned), pointers(linear.pointers), linear(linear), limit(limit) {
-  }
+  LinearEmitter(SourceWriter &out, const CudaLinear &linear, const CudaTarget &target)
+      : out(out), planned(linear.planned), pointers(linear.pointers), linear(linear),
+        target(target) {}
 
   Result<std::vector<CudaVariant>> emit() {
     out.open("namespace {}_parts", planned.name);
@@ -32,7 +32,7 @@ private:
   const PlannedKernel &planned;
   const CudaPointers &pointers;
   const CudaLinear &linear;
-  int64_t limit; ///< of shared memory
+  const CudaTarget &target;
 
   int64_t columnTiles(int64_t columns) {
     int64_t tiles = 0;
@@ -68,13 +68,19 @@ private:
       out.line();
       StringRef kind = facts.getAs<StringAttr>("kind").getValue();
       function.header = kind.str();
-      if (kind == "matvec") {
-        LLMOPT_TRY(emitMatvec(function, get));
-      } else {
-        if (!linear.isDirect)
-          variant.functions.push_back(inputFunction());
-        LLMOPT_TRY(emitGemm(function, get));
-      }
+      LLMOPT_TRY(checkLayout(kind));
+      bool few = kind == "matvec" || kind == "matvec_panels";
+      if (!few && !linear.isDirect)
+        variant.functions.push_back(inputFunction());
+      if (kind == "matvec")
+        emitMatvec(function, get);
+      else if (kind == "matvec_panels")
+        emitMatvecPanels(function, get);
+      else if (kind == "gemm")
+        emitGemm(function, get);
+      else
+        emitGemmWgmma(function, get);
+      LLMOPT_TRY(checkShared(function));
       variant.functions.push_back(function);
       variants.push_back(std::move(variant));
     }
@@ -83,38 +89,73 @@ private:
 
   const char *rowCount() { return planned.rows == Rows::Token ? "step.tokens" : "step.logitRows"; }
 
+  /// The input of a product of many rows, which is made before.
+  std::string madeInput() {
+    return linear.isDirect ? input()
+                           : fmt::format("DirectRows<Shape>{{static_cast<const {} *>({})}}",
+                                         linear.computeType, pointers.workspace());
+  }
+
   /// The input of a product that makes it itself, row by row.
   std::string input() {
     return linear.isDirect ? fmt::format("Input{{{}}}", pointers.operand(linear.input))
                            : "Input{arguments}";
   }
 
+  /// A schedule is for a layout of the weight, and panels are for some architectures.
+  Status checkLayout(StringRef kind) {
+    bool panels = kind == "matvec_panels" || kind == "gemm_wgmma";
+    if (!panels && kind != "matvec" && kind != "gemm")
+      return makeError("kernel '{}' is scheduled as '{}', which is no kind of linear", planned.name,
+                       kind.str());
+    if (panels != linear.panels)
+      return makeError("kernel '{}' is scheduled as '{}', which does not read its weight's layout",
+                       planned.name, kind.str());
+    if (panels && !target.warpgroups)
+      return makeError("kernel '{}' is scheduled as '{}', which {} does not have", planned.name,
+                       kind.str(), target.arch);
+    return llmopt::success();
+  }
+
   Status checkShared(const CudaFunction &function) {
-    if (function.sharedBytes <= limit)
+    if (function.sharedBytes <= target.blockSharedBytes)
       return llmopt::success();
     return makeError("kernel '{}' is scheduled with {} bytes of shared memory; the most is {}",
-                     function.name, function.sharedBytes, limit);
+                     function.name, function.sharedBytes, target.blockSharedBytes);
   }
 
   /// The formulas of sizes are those of kernels/matvec.cuh, which the emitted text holds them to.
-  template <typename Get> Status emitMatvec(CudaFunction &function, const Get &get) {
+  template <typename Get> void emitMatvec(CudaFunction &function, const Get &get) {
     int64_t rows = get("rows"), columns = get("columns"), warps = get("warps"),
             stages = get("stages");
     function.threads = 32 * warps;
     function.sharedBytes = warps * stages * columns * 512 +
                            rows * llvm::alignTo(linear.depth, 16) * linear.computeBytes +
                            warps * columns * rows * 4;
-    LLMOPT_TRY(checkShared(function));
     openFunction(out, planned, pointers, function);
     out.line(
         "using Kernel = Matvec<Shape, /*Rows=*/{}, /*Columns=*/{}, /*Warps=*/{}, /*Stages=*/{}>;",
         rows, columns, warps, stages);
     emitTile(function, input());
-    return llmopt::success();
+  }
+
+  /// The formulas of sizes are those of kernels/matvec_panels.cuh.
+  template <typename Get> void emitMatvecPanels(CudaFunction &function, const Get &get) {
+    int64_t rows = get("rows"), columns = get("columns"), depth = get("depth"),
+            warps = get("warps"), stages = get("stages");
+    function.threads = 32 * warps;
+    function.sharedBytes = warps * stages * (columns * depth * 2 + 8) +
+                           rows * (llvm::alignTo(linear.depth, 64) + 8) * 2 +
+                           warps * columns * rows * 4;
+    openFunction(out, planned, pointers, function);
+    out.line("using Kernel = PanelMatvec<Shape, /*Rows=*/{}, /*Columns=*/{}, /*Depth=*/{}, "
+             "/*Warps=*/{}, /*Stages=*/{}>;",
+             rows, columns, depth, warps, stages);
+    emitTile(function, input());
   }
 
   /// The formulas of sizes are those of kernels/gemm.cuh, which the emitted text holds them to.
-  template <typename Get> Status emitGemm(CudaFunction &function, const Get &get) {
+  template <typename Get> void emitGemm(CudaFunction &function, const Get &get) {
     int64_t columns = get("columns"), rows = get("rows"), step = get("depth"),
             stages = get("stages"), warpDepths = get("warp_depths");
     bool tensor = linear.computeType != "float";
@@ -124,17 +165,27 @@ private:
     int64_t splits = tensor ? warpDepths : 1;
     function.threads = 32 * get("warp_columns") * get("warp_rows") * warpDepths;
     function.sharedBytes = std::max(stages * stageBytes, splits * rows * (columns + 1) * 4);
-    LLMOPT_TRY(checkShared(function));
     openFunction(out, planned, pointers, function);
     out.line("using Schedule = GemmSchedule</*Columns=*/{}, /*Rows=*/{}, /*Depth=*/{}, "
              "/*Stages=*/{}, /*Warps=*/{}, {}, {}>;",
              columns, rows, step, stages, get("warp_columns"), get("warp_rows"), warpDepths);
     out.line("using Kernel = Gemm<Shape, Schedule>;");
-    emitTile(function, linear.isDirect
-                           ? input()
-                           : fmt::format("DirectRows<Shape>{{static_cast<const {} *>({})}}",
-                                         linear.computeType, pointers.workspace()));
-    return llmopt::success();
+    emitTile(function, madeInput());
+  }
+
+  /// The formulas of sizes are those of kernels/gemm_wgmma.cuh.
+  template <typename Get> void emitGemmWgmma(CudaFunction &function, const Get &get) {
+    int64_t columns = get("columns"), rows = get("rows"), stages = get("stages"),
+            consumers = get("consumers");
+    function.threads = 128 * (1 + consumers);
+    function.sharedBytes =
+        std::max(stages * (columns + rows) * 128, rows * (columns + 4) * 4) + 2 * stages * 8;
+    openFunction(out, planned, pointers, function);
+    out.line("using Schedule = WgmmaSchedule</*Columns=*/{}, /*Rows=*/{}, /*Stages=*/{}, "
+             "/*Consumers=*/{}>;",
+             columns, rows, stages, consumers);
+    out.line("using Kernel = WgmmaGemm<Shape, Schedule>;");
+    emitTile(function, madeInput());
   }
 
   void emitTile(const CudaFunction &function, const std::string &x) {
@@ -148,7 +199,8 @@ private:
 
   /// A product by the vendor's library, behind what makes its input.
   Result<std::vector<CudaFunction>> libraryProduct() {
-    if (!isPlainProduct(planned.anatomy) || linear.weightType != linear.computeType)
+    if (!isPlainProduct(planned.anatomy) || linear.weightType != linear.computeType ||
+        linear.panels)
       return makeError("kernel '{}' is scheduled for the library, which does plain products of one "
                        "type by weights in rows",
                        planned.name);
@@ -202,9 +254,9 @@ private:
 } // namespace
 
 Result<std::vector<CudaVariant>> emitCudaLinear(SourceWriter &out, const PlannedKernel &planned,
-                                                int64_t limit) {
+                                                const CudaTarget &target) {
   LLMOPT_ASSIGN(CudaLinear linear, readLinear(planned));
-  return LinearEmitter(out, linear, limit).emit();
+  return LinearEmitter(out, linear, target).emit();
 }
 
 } // namespace llmopt

@@ -5,6 +5,7 @@
 
 #include "codegen/PlanEmitter.h"
 #include "codegen/SourceWriter.h"
+#include "support/CudaTarget.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -66,7 +67,7 @@ void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPoi
 /// Emit the parts and functions of one kernel; its variants in rising order of rows. `limit` is the
 /// shared memory of a block, in bytes.
 Result<std::vector<CudaVariant>> emitCudaLinear(SourceWriter &out, const PlannedKernel &planned,
-                                                int64_t limit);
+                                                const CudaTarget &target);
 Result<std::vector<CudaVariant>> emitCudaAttention(SourceWriter &out, const PlannedKernel &planned,
                                                    int64_t limit);
 Result<std::vector<CudaVariant>> emitCudaRows(SourceWriter &out, const PlannedKernel &planned);

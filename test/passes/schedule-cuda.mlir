@@ -61,6 +61,48 @@ module attributes {llm.phase = "kernels", llm.config = {vocabulary = 24 : i64}} 
 
 // -----
 
+// Where the tensor cores read 16-bit weights as they are stored, those lie in panels.
+
+// RUN: llmopt-opt %s --split-input-file --llm-schedule='target=cuda arch=sm_80' | FileCheck %s --check-prefix=SM80
+
+// CHECK-LABEL: llm.phase = "scheduled"
+// CHECK: llm.weight @h : tensor<40x24xbf16, #llm.packed<panel = 8, interleave = 8>> {
+// CHECK: llm.kernel "linear"({{.*}}) attributes {schedule = {target = "cuda", variants = [{columns = 16 : i64, depth = 128 : i64, kind = "matvec_panels", max_rows = 1 : i64, {{.*}}kind = "gemm_wgmma"{{[^}]*}}}]}}
+// SM80: llm.weight @h : tensor<40x24xbf16> {
+!cache = !llm.cache<layers = 1, heads = 1, head_dim = 8, page = 16, type = bf16>
+module attributes {llm.phase = "kernels", llm.config = {vocabulary = 24 : i64}} {
+  llm.weight @e : tensor<24x24xbf16> {
+    %0 = llm.load "e" : tensor<24x24xbf16>
+    llm.yield %0 : tensor<24x24xbf16>
+  }
+  llm.weight @h : tensor<40x24xbf16> {
+    %0 = llm.load "h" : tensor<40x24xbf16>
+    llm.yield %0 : tensor<40x24xbf16>
+  }
+  func.func @step(%tokens: tensor<?xi32>, %positions: tensor<?xi32>, %rows: tensor<?xi32>, %batch: !llm.batch, %cache: !cache) -> (tensor<?x40xf32>, !cache) {
+    %e = llm.get_weight @e : tensor<24x24xbf16>
+    %h = llm.get_weight @h : tensor<40x24xbf16>
+    %x = llm.kernel "embed"(%tokens, %e) : (tensor<?xi32>, tensor<24x24xbf16>) -> tensor<?x24xbf16> {
+    ^bb0(%a0: tensor<?xi32>, %a1: tensor<24x24xbf16>):
+      %0 = llm.embed %a0, %a1 : (tensor<?xi32>, tensor<24x24xbf16>) -> tensor<?x24xbf16>
+      llm.yield %0 : tensor<?x24xbf16>
+    }
+    %y = llm.kernel "linear"(%x, %h) : (tensor<?x24xbf16>, tensor<40x24xbf16>) -> tensor<?x40xf32> {
+    ^bb0(%a0: tensor<?x24xbf16>, %a1: tensor<40x24xbf16>):
+      %0 = llm.linear %a0, %a1 : (tensor<?x24xbf16>, tensor<40x24xbf16>) -> tensor<?x40xf32>
+      llm.yield %0 : tensor<?x40xf32>
+    }
+    %l = llm.kernel "gather_rows"(%y, %rows) : (tensor<?x40xf32>, tensor<?xi32>) -> tensor<?x40xf32> {
+    ^bb0(%a0: tensor<?x40xf32>, %a1: tensor<?xi32>):
+      %0 = llm.gather_rows %a0, %a1 : (tensor<?x40xf32>, tensor<?xi32>) -> tensor<?x40xf32>
+      llm.yield %0 : tensor<?x40xf32>
+    }
+    return %l, %cache : tensor<?x40xf32>, !cache
+  }
+}
+
+// -----
+
 // Attention knows how many parts of keys occupy the device with one row.
 
 // CHECK-LABEL: llm.phase = "scheduled"
