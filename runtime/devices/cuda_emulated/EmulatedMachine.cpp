@@ -3,6 +3,7 @@
 #include "support/FloatTypes.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace llmopt::emulated {
@@ -63,9 +64,12 @@ Status EmulatedMachine::run(const GridLaunch &newLaunch) {
   return success();
 }
 
+/// Blocks that any machine has run: a module is run by several.
+static std::atomic<uint64_t> blockRuns;
+
 void EmulatedMachine::startBlock(int index) {
   block = index;
-  ++blockRun;
+  blockRun = ++blockRuns;
   live = threads;
   problem.clear();
   barriers.clear();

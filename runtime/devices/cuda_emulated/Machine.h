@@ -70,7 +70,7 @@ public:
   int block = 0;
   int threads = 0; ///< of a block
   int blocks = 0;
-  uint64_t blockRun = 0;     ///< another number for each run of a block
+  uint64_t blockRun = 0;     ///< another number for each run of a block, by any machine
   uintptr_t sharedBegin = 0; ///< of the block's shared memory
   uintptr_t stackBegin = 0;  ///< of the thread, whose own it is
   size_t stackBytes = 0;
