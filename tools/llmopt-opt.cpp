@@ -27,8 +27,36 @@ Examples:
   llmopt-opt graph.mlir --llm-fuse-kernels --verify-pass-semantics
 )");
 
+/// Keeps --help to what this tool and MLIR's pass driver define: LLVM's libraries bring the options
+/// of every code generator with them. Called before MLIR registers its own.
+static void hideLibraryOptions() {
+  for (auto &entry : llvm::cl::getRegisteredOptions()) {
+    llvm::cl::Option *option = entry.second;
+    const bool generic = llvm::any_of(option->Categories, [](llvm::cl::OptionCategory *category) {
+      return category->getName() == "Generic Options"; // --help, --version
+    });
+    if (option != &verifySemantics && !generic)
+      option->setHiddenFlag(llvm::cl::ReallyHidden);
+  }
+}
+
+/// Whether the verification that was asked for took place and found nothing.
+static bool holds(llvm::ArrayRef<std::shared_ptr<const llmopt::VerifySemanticsReport>> reports) {
+  for (const auto &report : reports) {
+    if (report->failed())
+      return false;
+    if (report->verified == 0) {
+      llvm::errs() << "llmopt-opt: --verify-pass-semantics verified nothing: no pass ran on a "
+                      "module with a function @step\n";
+      return false;
+    }
+  }
+  return true;
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  hideLibraryOptions();
   DialectRegistry registry;
   registry.insert<llmopt::LLMDialect, func::FuncDialect>();
   registerTransformsPasses();
@@ -55,8 +83,7 @@ int main(int argc, char **argv) {
     llvm::errs() << "llmopt-opt: " << problem << "\n";
     return 1;
   }
-  if (failed(MlirOptMain(output->os(), std::move(input), registry, verifying)) ||
-      llvm::any_of(reports, [](const auto &report) { return report->failed(); }))
+  if (failed(MlirOptMain(output->os(), std::move(input), registry, verifying)) || !holds(reports))
     return 1;
   output->keep();
 }
