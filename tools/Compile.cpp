@@ -48,6 +48,16 @@ private:
 };
 } // namespace
 
+/// Of MLIR's complaint about a pipeline the first sentence, without the place and the text that it
+/// points at.
+static std::string firstMessage(StringRef complaint) {
+  StringRef line = complaint.split('\n').first;
+  auto [place, message] = line.split("error: ");
+  message = message.empty() ? line : message;
+  message.consume_front("<Pass-Options-Parser>: ");
+  return message.str();
+}
+
 static Status buildPasses(PassManager &manager, const CompileOptions &options) {
   if (options.passPipeline.empty()) {
     buildPipeline(manager, {options.precision, options.target, options.arch, options.fuse});
@@ -60,7 +70,7 @@ static Status buildPasses(PassManager &manager, const CompileOptions &options) {
   if (text.consume_front("builtin.module("))
     text.consume_back(")");
   if (failed(parsePassPipeline(text, manager, stream)))
-    return makeError("--pass-pipeline: {}", StringRef(problem).trim().str());
+    return makeError("--pass-pipeline: {}", firstMessage(problem));
   return llmopt::success();
 }
 
@@ -168,7 +178,7 @@ Result<CompileReport> compile(const CompileOptions &options) {
   auto start = std::chrono::steady_clock::now();
   if (options.emit == CompileOptions::Emit::Artifact && options.output.empty())
     return makeError("-o is missing: the name of the artifact to write");
-  int threads = options.threads > 0 ? options.threads : availableThreads();
+  LLMOPT_ASSIGN(int threads, resolveThreads(options.threads));
   MLIRContext context;
   context.loadDialect<LLMDialect, func::FuncDialect>();
   ImportOptions import;
@@ -178,16 +188,19 @@ Result<CompileReport> compile(const CompileOptions &options) {
   FirstDiagnostic diagnostic(context);
   LLMOPT_ASSIGN(ImportedModel model, importHuggingFace(context, options.checkpoint, import));
 
+  // Before a pass manager is told to print.
+  if (!options.printAfter.empty())
+    context.disableMultithreading();
   PassManager manager(&context);
   LLMOPT_TRY(buildPasses(manager, options));
   LLMOPT_TRY(printPasses(manager, options));
-  if (!options.printAfter.empty())
-    context.disableMultithreading();
   std::shared_ptr<const VerifySemanticsReport> verified;
   if (options.verifySemantics)
     verified = verifyPassSemantics(manager, {model.source.get(), threads});
   if (failed(manager.run(*model.module)) || (verified && verified->failed()))
     return diagnostic.error("a pass failed without a message").within(options.checkpoint);
+  if (verified && verified->verified == 0)
+    return makeError("--verify-pass-semantics verified nothing: the pipeline has no passes");
 
   CompileReport report;
   report.parameters = model.parameters;

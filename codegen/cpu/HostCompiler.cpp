@@ -2,6 +2,7 @@
 
 #include "support/Process.h"
 
+#include <filesystem>
 #include <utility>
 
 namespace llmopt {
@@ -50,6 +51,9 @@ Status compileHostModule(const HostTarget &target, const std::string &directory)
   auto output = runProgram(target.command(), directory);
   if (!output)
     return output.error().within("compiling model.cpp");
+  std::error_code code;
+  if (!std::filesystem::exists(std::filesystem::path(directory) / "model.so", code))
+    return makeError("compiling model.cpp: {} made no model.so", target.compiler);
   return success();
 }
 

@@ -9,7 +9,8 @@ import time
 
 artifact, name, command = sys.argv[1], sys.argv[2], sys.argv[3:]
 number = getattr(signal, "SIG" + name)
-process = subprocess.Popen(command)
+# lit ignores SIGINT, and so would what it starts.
+process = subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 while not glob.glob(artifact + ".llmopt-unfinished-*/*"):
     if process.poll() is not None:
         sys.exit(f"{command[0]} ended before it could be interrupted: {process.returncode}")
