@@ -9,12 +9,22 @@
 #define LLMOPT_TOOLS_TOOLS_H
 
 #include "runtime/devices/Device.h"
+#include "support/Error.h"
+
+#include <cstdint>
+#include <string>
 
 namespace CLI {
 class App;
 }
 
 namespace llmopt {
+
+/// A file's content. "-" is standard input, which like a pipe is read to its end.
+Result<std::string> readInput(const std::string &path);
+
+/// The number that a text is; whether the model has such a token is not asked.
+Result<int32_t> parseTokenId(const std::string &text);
 
 /// --device and --threads.
 void addDeviceOptions(CLI::App &app, DeviceOptions &options);

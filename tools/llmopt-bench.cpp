@@ -1,8 +1,10 @@
 //===- llmopt-bench.cpp - How fast an artifact runs, beside what the machine can --------------===//
 
+#include "tools/CommandLine.h"
 #include "tools/Tools.h"
 
 #include "runtime/bench/Bench.h"
+#include "support/Files.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -21,6 +23,13 @@ Examples:
   llmopt-bench model.llmopt --repeats 11 --threads 2 --json
 )";
 
+static Status run(const BenchOptions &options, bool json, bool brief) {
+  LLMOPT_ASSIGN(BenchResult result, runBench(options));
+  if (brief)
+    return writeOutput(BenchResult::heading() + result.row());
+  return writeOutput(json ? result.toJson().dump() + "\n" : result.toText());
+}
+
 int llmopt::benchMain(int argc, char **argv) {
   BenchOptions options;
   bool json = false, brief = false;
@@ -37,15 +46,12 @@ int llmopt::benchMain(int argc, char **argv) {
   addDeviceOptions(app, options.device);
   app.add_flag("--brief", brief, "One line of a table, and the one above it");
   app.add_flag("--json", json, "One JSON object on standard output");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parseCommandLine(app, argc, argv))
+    return *code;
 
-  Result<BenchResult> result = runBench(options);
-  if (!result) {
-    fmt::print(stderr, "llmopt-bench: {}\n", result.error().message());
+  if (Status status = run(options, json, brief); !status) {
+    fmt::print(stderr, "llmopt-bench: {}\n", status.error().message());
     return 1;
   }
-  fmt::print("{}", json    ? result->toJson().dump() + "\n"
-                   : brief ? BenchResult::heading() + result->row()
-                           : result->toText());
   return 0;
 }

@@ -1,5 +1,6 @@
 //===- llmopt-check.cpp - Whether artifacts do on a device what they should -------------------===//
 
+#include "tools/CommandLine.h"
 #include "tools/Tools.h"
 
 #include "runtime/check/Check.h"
@@ -32,7 +33,8 @@ int llmopt::checkMain(int argc, char **argv) {
       ->capture_default_str();
   addDeviceOptions(app, options.device);
   app.add_flag("--json", json, "One JSON object on standard output");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parseCommandLine(app, argc, argv))
+    return *code;
 
   Result<CheckResult> result = runCheck(options);
   if (!result) {

@@ -1,6 +1,8 @@
 //===- llmopt-compile.cpp - From a checkpoint to an artifact ----------------------------------===//
 
 #include "passes/Passes.h"
+#include "support/Files.h"
+#include "tools/CommandLine.h"
 #include "tools/Compile.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -20,6 +22,41 @@ Examples:
   llmopt-compile models/tiny-llama --emit=mlir --pass-pipeline "llm-fuse-projections,llm-fuse-kernels"
   llmopt-compile models/tiny-llama -o tiny.llmopt --print-ir-after=llm-fuse-kernels
 )";
+
+/// Options that would do nothing beside the others.
+static Status refuseIdle(const CLI::App &app, const CompileOptions &options) {
+  if (!options.randomWeights)
+    LLMOPT_TRY(refuse(app, "--seed", "the weights are the checkpoint's without --random-weights"));
+  if (options.target == "cpu")
+    LLMOPT_TRY(refuse(app, "--arch", "the target is cpu, and this is for cuda"));
+  else
+    LLMOPT_TRY(refuse(app, "--cpu", "the target is " + options.target + ", and this is for cpu"));
+  if (!options.passPipeline.empty())
+    for (const char *option : {"--no-fuse", "--precision"})
+      LLMOPT_TRY(refuse(app, option, "--pass-pipeline says what the passes do"));
+  if (options.emit == CompileOptions::Emit::MemoryPlan)
+    LLMOPT_TRY(refuse(app, "--emit", "--plan writes nothing"));
+  else if (options.emit != CompileOptions::Emit::Artifact)
+    LLMOPT_TRY(refuse(app, "--json", "there is a report on an artifact or a --plan only"));
+  return success();
+}
+
+static Status run(const CompileOptions &options, bool json) {
+  LLMOPT_ASSIGN(CompileReport report, compile(options));
+  if (report.memory)
+    return writeOutput(json ? report.memory->toJson().dump() + "\n" : report.memory->toText());
+  if (!report.text.empty())
+    return writeOutput(report.text);
+  if (json)
+    return writeOutput(report.toJson(options.output) + "\n");
+  if (options.quiet || options.emit != CompileOptions::Emit::Artifact)
+    return success();
+  return writeOutput(
+      fmt::format("Wrote {}: {:.1f} M parameters, {:.1f} MB of weights, {} kernels in "
+                  "{} launches ({:.1f} s)\n",
+                  options.output, report.parameters / 1e6, report.weightBytes / 1e6, report.kernels,
+                  report.launches, report.seconds));
+}
 
 int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
@@ -51,12 +88,16 @@ int main(int argc, char **argv) {
   app.add_option("--seed", options.seed, "Of the random weights")->capture_default_str();
   app.add_option("--context-length", options.contextLength,
                  "Longest sequence, if shorter than the model's");
-  app.add_option("--emit", options.emit, "artifact, source or mlir")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, CompileOptions::Emit>{{"artifact", CompileOptions::Emit::Artifact},
-                                                      {"source", CompileOptions::Emit::Source},
-                                                      {"mlir", CompileOptions::Emit::Mlir}}))
-      ->option_text("TEXT:{artifact,source,mlir}=artifact");
+  app.add_option_function<std::string>(
+         "--emit",
+         [&](const std::string &what) {
+           options.emit = what == "source" ? CompileOptions::Emit::Source
+                          : what == "mlir" ? CompileOptions::Emit::Mlir
+                                           : CompileOptions::Emit::Artifact;
+         },
+         "artifact, source or mlir")
+      ->check(CLI::IsMember({"artifact", "source", "mlir"}))
+      ->default_str("artifact");
   auto *planFlag = app.add_flag("--plan", plan,
                                 "Write nothing: print what the model takes of memory, and the "
                                 "longest context that fits");
@@ -76,25 +117,17 @@ int main(int argc, char **argv) {
   app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
   app.add_flag("--quiet", options.quiet, "No progress");
   app.add_flag("--json", json, "A report as JSON on standard output");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parseCommandLine(app, argc, argv))
+    return *code;
   options.fuse = !noFuse;
   if (plan)
     options.emit = CompileOptions::Emit::MemoryPlan;
 
-  auto report = compile(options);
-  if (!report) {
-    fmt::print(stderr, "llmopt-compile: {}\n", report.error().message());
+  Status status = refuseIdle(app, options);
+  if (status)
+    status = run(options, json);
+  if (!status) {
+    fmt::print(stderr, "llmopt-compile: {}\n", status.error().message());
     return 1;
   }
-  if (report->memory)
-    fmt::print("{}", json ? report->memory->toJson().dump() + "\n" : report->memory->toText());
-  else if (!report->text.empty())
-    fmt::print("{}", report->text);
-  else if (json)
-    fmt::print("{}\n", report->toJson(options.output));
-  else if (!options.quiet && options.emit == CompileOptions::Emit::Artifact)
-    fmt::print("Wrote {}: {:.1f} M parameters, {:.1f} MB of weights, {} kernels in {} launches "
-               "({:.1f} s)\n",
-               options.output, report->parameters / 1e6, report->weightBytes / 1e6, report->kernels,
-               report->launches, report->seconds);
 }

@@ -1,5 +1,6 @@
 //===- llmopt-run.cpp - Runs an artifact on one prompt ----------------------------------------===//
 
+#include "tools/CommandLine.h"
 #include "tools/Tools.h"
 
 #include "runtime/engine/Generate.h"
@@ -9,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 using namespace llmopt;
@@ -35,12 +37,29 @@ namespace {
 struct Options {
   std::string artifact;
   std::string promptFile;
+  std::string promptTokens;
   GenerateOptions generate;
   DeviceOptions device;
   bool plan = false;
   bool json = false;
 };
 } // namespace
+
+/// Ids with commas between them.
+static Result<std::vector<int32_t>> parseTokenIds(const std::string &text) {
+  std::vector<int32_t> ids;
+  for (size_t begin = 0; begin <= text.size();) {
+    size_t end = std::min(text.find(',', begin), text.size());
+    if (begin == end)
+      return makeError("--prompt-tokens: '{}' has an empty element", shortened(text));
+    auto id = parseTokenId(text.substr(begin, end - begin));
+    if (!id)
+      return id.error().within("--prompt-tokens");
+    ids.push_back(*id);
+    begin = end + 1;
+  }
+  return ids;
+}
 
 /// What the artifact takes of the memory that is free here.
 static Status printMemoryPlan(const Options &options) {
@@ -56,7 +75,10 @@ static Status run(Options &options) {
   if (options.plan)
     return printMemoryPlan(options);
   if (!options.promptFile.empty()) {
-    LLMOPT_ASSIGN(options.generate.prompt, readFile(options.promptFile));
+    LLMOPT_ASSIGN(options.generate.prompt, readInput(options.promptFile));
+  }
+  if (!options.promptTokens.empty()) {
+    LLMOPT_ASSIGN(options.generate.promptTokens, parseTokenIds(options.promptTokens));
   }
   LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
   auto show = [&](std::string_view text) {
@@ -69,10 +91,18 @@ static Status run(Options &options) {
   if (result.contextReached)
     fmt::print(stderr, "note: the model's context ends before {} new tokens\n",
                options.generate.maxNewTokens);
-  if (options.json)
-    fmt::print("{}\n", result.toJson().dump());
-  else
-    fmt::print("\n\n{}", result.summary());
+  return writeOutput(options.json ? result.toJson().dump() + "\n" : "\n\n" + result.summary());
+}
+
+/// Options that would do nothing beside the others.
+static Status refuseIdle(const CLI::App &app, const Options &options) {
+  if (options.generate.beams > 1)
+    for (const char *sampling : {"--top-k", "--top-p", "--seed"})
+      LLMOPT_TRY(refuse(app, sampling, "beam search does not sample"));
+  if (options.plan)
+    for (const char *generating : {"--max-new-tokens", "--temperature", "--top-k", "--top-p",
+                                   "--seed", "--num-beams", "--stop", "--dump-logits", "--threads"})
+      LLMOPT_TRY(refuse(app, generating, "--plan runs nothing"));
   return success();
 }
 
@@ -84,9 +114,9 @@ int llmopt::runMain(int argc, char **argv) {
   app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
   auto *prompt = app.add_option_group("prompt", "What to do: one of");
   prompt->add_option("--prompt", generate.prompt, "Continue a text");
-  prompt->add_option("--prompt-file", options.promptFile, "Continue the text of a file");
-  prompt->add_option("--prompt-tokens", generate.promptTokens, "Continue token ids: 1,2,3")
-      ->delimiter(',');
+  prompt->add_option("--prompt-file", options.promptFile,
+                     "Continue the text of a file; -: of standard input");
+  prompt->add_option("--prompt-tokens", options.promptTokens, "Continue token ids: 1,2,3");
   prompt->add_flag("--plan", options.plan,
                    "Load nothing: print what the model takes of memory, and the longest context "
                    "that fits");
@@ -111,11 +141,15 @@ int llmopt::runMain(int argc, char **argv) {
       "Writes the prompt's float32 logits [T, V], tensor 'logits' of a safetensors file");
   addDeviceOptions(app, options.device);
   app.add_flag("--json", options.json, "One JSON object on standard output");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parseCommandLine(app, argc, argv))
+    return *code;
 
   if (generate.beams > 1 && temperature->count() == 0)
     generate.sampling.temperature = 0;
-  if (Status status = run(options); !status) {
+  Status status = refuseIdle(app, options);
+  if (status)
+    status = run(options);
+  if (!status) {
     fmt::print(stderr, "llmopt-run: {}\n", status.error().message());
     return 1;
   }

@@ -1,5 +1,6 @@
 //===- llmopt-tokenize.cpp - Text to token ids and back ---------------------------------------===//
 
+#include "tools/CommandLine.h"
 #include "tools/Tools.h"
 
 #include "runtime/tokenizer/Tokenizer.h"
@@ -9,8 +10,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/ranges.h>
 
-#include <iostream>
-#include <iterator>
 #include <sstream>
 
 using namespace llmopt;
@@ -18,7 +17,7 @@ using namespace llmopt;
 namespace {
 struct Options {
   std::string tokenizer;
-  std::string file;
+  std::string file = "-";
   bool decode = false;
   bool whole = false;
   bool special = false;
@@ -30,20 +29,10 @@ static Result<std::vector<int32_t>> parseIds(const std::string &line) {
   std::vector<int32_t> ids;
   std::istringstream words(line);
   for (std::string word; words >> word;) {
-    char *end = nullptr;
-    errno = 0;
-    long id = std::strtol(word.c_str(), &end, 10);
-    if (*end != '\0' || errno != 0 || id < 0 || id > INT32_MAX)
-      return makeError("\"{}\" is not a token id", word);
-    ids.push_back(static_cast<int32_t>(id));
+    LLMOPT_ASSIGN(int32_t id, parseTokenId(word));
+    ids.push_back(id);
   }
   return ids;
-}
-
-static Result<std::string> readInput(const std::string &file) {
-  if (!file.empty())
-    return readFile(file);
-  return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
 /// Prints the result for each line of the input, or for the whole of it.
@@ -51,15 +40,16 @@ static Status run(const Options &options) {
   LLMOPT_ASSIGN(auto tokenizer, loadTokenizer(options.tokenizer));
   LLMOPT_ASSIGN(std::string input, readInput(options.file));
   Json results = Json::array();
+  auto print = [](const std::string &line) { std::fwrite(line.data(), 1, line.size(), stdout); };
   auto convert = [&](const std::string &text) -> Status {
     if (options.decode) {
       LLMOPT_ASSIGN(auto ids, parseIds(text));
       LLMOPT_ASSIGN(std::string decoded, tokenizer->decode(ids, options.special));
-      options.json ? results.push_back(decoded) : fmt::print("{}\n", decoded);
+      options.json ? results.push_back(decoded) : print(decoded + "\n");
       return success();
     }
     LLMOPT_ASSIGN(auto ids, tokenizer->encode(text, options.special));
-    options.json ? results.push_back(ids) : fmt::print("{}\n", fmt::join(ids, " "));
+    options.json ? results.push_back(ids) : print(fmt::format("{}\n", fmt::join(ids, " ")));
     return success();
   };
   std::istringstream lines(input);
@@ -69,9 +59,8 @@ static Status run(const Options &options) {
     for (std::string line; std::getline(lines, line);)
       LLMOPT_TRY(convert(line));
   if (options.json)
-    fmt::print("{}\n", results.dump());
-  return std::fflush(stdout) == 0 ? success()
-                                  : Status(makeError("cannot write to standard output"));
+    print(results.dump() + "\n");
+  return writeOutput("");
 }
 
 int llmopt::tokenizeMain(int argc, char **argv) {
@@ -81,7 +70,7 @@ int llmopt::tokenizeMain(int argc, char **argv) {
   app.add_option("tokenizer", options.tokenizer,
                  "an artifact, a checkpoint directory, or a .gguf file")
       ->required();
-  app.add_option("--file", options.file, "read this file instead of standard input");
+  app.add_option("--file", options.file, "read this file instead of standard input (-)");
   app.add_flag("--decode", options.decode, "the input is lines of ids; print their text");
   app.add_flag("--whole", options.whole, "take the input as one text, byte for byte");
   app.add_flag("--special", options.special,
@@ -91,7 +80,8 @@ int llmopt::tokenizeMain(int argc, char **argv) {
              "  echo 'Once upon a time' | llmopt-tokenize model.llmopt\n"
              "  llmopt-tokenize models/tiny-llama --file text.txt --whole --special\n"
              "  echo '403 407 261' | llmopt-tokenize models/tiny-llama --decode");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parseCommandLine(app, argc, argv))
+    return *code;
 
   Status status = run(options);
   std::fflush(stdout);

@@ -63,6 +63,8 @@ static bool isStopToken(const std::vector<int32_t> &stops, int32_t token) {
 Result<GenerateResult> generate(Model model, const GenerateOptions &options,
                                 const std::function<void(std::string_view)> &show) {
   const Manifest &manifest = model.artifact->manifest;
+  if (!model.tokenizer && !options.stopTexts.empty())
+    return makeError("{} holds no tokenizer, and a stop text needs one", model.artifact->path);
   LLMOPT_ASSIGN(std::vector<int32_t> prompt, promptIds(model, options));
   GenerateResult result;
   result.promptTokens = static_cast<int64_t>(prompt.size());
