@@ -48,7 +48,7 @@ struct GridLaunch {
   int blocks = 1, threads = 1;
   int sharedBytes = 0;
   /// The dynamic shared memory of every block: `sharedCapacity` bytes, at least sharedBytes and
-  /// guardBytes more, 128-byte aligned. The kernel finds it by itself.
+  /// guardBytes more, 1024-byte aligned. The kernel finds it by itself.
   char *shared = nullptr;
   size_t sharedCapacity = 0;
   static constexpr size_t guardBytes = 1024;
