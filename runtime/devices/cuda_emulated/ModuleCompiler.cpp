@@ -149,17 +149,6 @@ static bool keep(const std::string &module, const std::string &path) {
 // Compilation
 //===------------------------------------------------------------------------------------------===//
 
-/// The first line that tells an error, without the folder.
-static std::string firstError(const std::string &log) {
-  size_t at = log.find("error:");
-  if (at == std::string::npos)
-    at = log.find("undefined reference");
-  if (at == std::string::npos)
-    return log;
-  size_t begin = log.rfind('\n', at) + 1;
-  return log.substr(begin, log.find('\n', at) - begin);
-}
-
 /// `folder`/KEY.so, from sources that lie in it.
 static Status compileOne(const Toolchain &tools, const Job &job, const std::string &folder) {
   std::string wrapper = job.key + ".cpp", object = job.key + ".o", module = job.key + ".so";
@@ -175,7 +164,7 @@ static Status compileOne(const Toolchain &tools, const Job &job, const std::stri
         folder);
   if (!compiled)
     return makeError("{} does not compile for the emulated GPU: {}", job.source->name,
-                     firstError(compiled.error().message()));
+                     compiled.error().message());
   return success();
 }
 
