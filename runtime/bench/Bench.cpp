@@ -128,7 +128,7 @@ Result<BenchResult> runBench(const BenchOptions &options) {
                 Engine::create(std::move(model.device), engineOptions));
   // The first run warms up and does not count; the model's own memory is known after it.
   LLMOPT_TRY(runOnce(*engine, options, UINT32_MAX / 2));
-  result.peakMemory = peakMemoryBytes();
+  result.peakMemory = memoryUsed(engine->model());
 
   std::optional<MachineLimits> limits;
   if (manifest.target == "cpu") {

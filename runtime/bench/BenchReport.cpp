@@ -56,7 +56,7 @@ std::string BenchResult::toText() const {
                       options.device.threads, options.batch, options.promptLength,
                       options.newTokens, options.repeats);
   text += fmt::format("{:<16}{:>10} {:<9}{:>9}    {:<9}  {}\n", "", "median", "", "least", "most",
-                      "share of the limit");
+                      hasLimits() ? "share of the limit" : "");
   auto shareOf = [&](const Samples &share, const char *limit) {
     return hasLimits() ? fmt::format("{:.1f} % of the {}", 100 * share.median(), limit)
                        : std::string();
@@ -72,8 +72,7 @@ std::string BenchResult::toText() const {
   text += fmt::format(
       "\nA decode step reads {:.3f} GB: {:.3f} of weights (of the embedding, rows only) and {:.3f} "
       "of the\nkey-value cache. Prefill computes {:.1f} GFLOP (multiplications and additions of "
-      "the "
-      "linears, logits\nof the last rows only).\n",
+      "the linears, logits\nof the last rows only).\n",
       (weightBytes + cacheBytes) / 1e9, weightBytes / 1e9, cacheBytes / 1e9,
       prefillOperations / 1e9);
   if (hasLimits())

@@ -71,6 +71,9 @@ public:
   /// alone; -1 where no logit is finite or one is not a number. Valid until the next take.
   virtual Result<const int32_t *> takeTokens();
 
+  /// Bytes that are taken of the device's own memory; 0 if it works in the memory of the process.
+  virtual uint64_t memoryBytes() const { return 0; }
+
   /// Host threads that a step uses.
   virtual int threads() const = 0;
 

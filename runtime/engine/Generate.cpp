@@ -128,6 +128,7 @@ Result<GenerateResult> generate(Model model, const GenerateOptions &options,
   result.totalSeconds = secondsSince(start);
   add(stream.flush());
 
+  result.peakMemory = memoryUsed(engine->model());
   result.promptTokensPerSecond = result.promptTokens / result.firstTokenSeconds;
   if (steps > promptSteps)
     result.decodeTokensPerSecond =
@@ -140,7 +141,7 @@ Result<GenerateResult> generate(Model model, const GenerateOptions &options,
 std::string GenerateResult::summary() const {
   return fmt::format("Time for inference: {:.2f} sec total, {:.2f} tokens/sec\n"
                      "Memory used: {:.2f} GB\n",
-                     totalSeconds, tokens.size() / totalSeconds, peakMemoryBytes() / 1e9);
+                     totalSeconds, tokens.size() / totalSeconds, peakMemory / 1e9);
 }
 
 OrderedJson GenerateResult::toJson() const {
@@ -152,7 +153,7 @@ OrderedJson GenerateResult::toJson() const {
   json["decode_tokens_per_second"] = decodeTokensPerSecond;
   json["time_to_first_token_seconds"] = firstTokenSeconds;
   json["total_seconds"] = totalSeconds;
-  json["peak_memory_bytes"] = peakMemoryBytes();
+  json["peak_memory_bytes"] = peakMemory;
   return json;
 }
 

@@ -34,6 +34,8 @@ struct GenerateResult {
   double promptTokensPerSecond = 0;
   double decodeTokensPerSecond = 0; ///< after the first token; 0 if there was one step only
 
+  int64_t peakMemory = 0; ///< bytes: of the device, or of the process where that is one with it
+
   OrderedJson toJson() const;
   /// The two lines that people compare by, on time and memory.
   std::string summary() const;

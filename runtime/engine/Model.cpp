@@ -26,7 +26,9 @@ std::vector<int32_t> Model::stopTokens() const {
   return std::vector<int32_t>(ids.begin(), ids.end());
 }
 
-int64_t peakMemoryBytes() {
+int64_t memoryUsed(const Device &device) {
+  if (uint64_t bytes = device.memoryBytes())
+    return static_cast<int64_t>(bytes);
   struct rusage usage;
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? int64_t(usage.ru_maxrss) * 1024 : 0;
 }

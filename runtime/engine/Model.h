@@ -24,8 +24,9 @@ struct Model {
   std::vector<int32_t> stopTokens() const;
 };
 
-/// The most memory that this process has had resident.
-int64_t peakMemoryBytes();
+/// What a loaded model takes: of the device's own memory, or else the most memory that this process
+/// has had resident.
+int64_t memoryUsed(const Device &device);
 
 } // namespace llmopt
 

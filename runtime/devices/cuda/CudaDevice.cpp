@@ -51,6 +51,10 @@ public:
   Status runNext(const LlmoptBatch &next) override;
   Result<const int32_t *> takeTokens() override;
 
+  uint64_t memoryBytes() const override {
+    return memory.weightBytes() + memory.batchBytes(expectedStep()) + tokenArena.bytes +
+           logitArena.bytes + samplingWorkspace.bytes + cache.bytes;
+  }
   int threads() const override { return 1; }
 
 private:

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# gpu-pack.sh OUT [--all] [--tiny]: makes the folder OUT that a machine with a GPU needs, and no more, to
+# check and time this compiler's CUDA code: the runtime as one program, artifacts and their goldens, and
+# gpu.sh, which runs there. Also OUT.tar.gz, to carry it.
+#
+#   OUT/llmopt                         the program (preset gpu)
+#   OUT/gpu.sh                         scripts/gpu.sh
+#   OUT/check/NAME/                    goldens
+#   OUT/check/NAME.PRECISION.ARCH.llmopt
+#   OUT/time/NAME.ARCH.llmopt          published shapes with random weights, made on the card
+#
+# --all: the trained models in every precision too (they are most of the bytes)
+# --tiny: one small model only, in seconds; for the emulated device
+#
+# LLMOPT_BIN: the folder of llmopt-compile (build/bin); LLMOPT_RUNTIME: the program (build/gpu/bin/llmopt)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+out= all= tiny=
+for argument in "$@"; do
+  case $argument in
+  --all) all=1 ;;
+  --tiny) tiny=1 ;;
+  -*) out= && break ;;
+  *) out=$argument ;;
+  esac
+done
+if [ -z "$out" ]; then
+  echo "usage: scripts/gpu-pack.sh OUT [--all] [--tiny]" >&2
+  exit 2
+fi
+compile=${LLMOPT_BIN:-build/bin}/llmopt-compile
+runtime=${LLMOPT_RUNTIME:-build/gpu/bin/llmopt}
+for program in "$compile" "$runtime"; do
+  [ -x "$program" ] || { echo "gpu-pack.sh: $program is missing; build the presets release and gpu first" >&2; exit 1; }
+done
+
+rm -rf "$out" "$out.tar.gz"
+mkdir -p "$out/check" "$out/time"
+cp "$runtime" "$out/llmopt"
+cp scripts/gpu.sh "$out/gpu.sh"
+
+# pack NAME CHECKPOINT PRECISION ARCH
+pack() {
+  "$compile" "$2" -o "$out/check/$1.$3.$4.llmopt" --target cuda --precision "$3" --arch "$4" --quiet
+}
+
+# goldens NAME CHECKPOINT: what is compared with, of either kind
+goldens() {
+  mkdir -p "$out/check/$1"
+  for file in prompts.json expected.json logits.safetensors; do
+    [ ! -e "$2/$file" ] || install -m 644 "$2/$file" "$out/check/$1/"
+  done
+}
+
+precisions="32-true 16-true bf16-true"
+random=(test/goldens/models/*/)
+if [ -n "$tiny" ]; then
+  precisions=bf16-true
+  random=(test/goldens/models/llama_gqa/)
+fi
+for folder in "${random[@]}"; do
+  name=$(basename "$folder")
+  goldens "$name" "$folder"
+  for arch in sm_80 sm_90a; do
+    for precision in $precisions; do
+      pack "$name" "$folder" "$precision" "$arch"
+    done
+  done
+done
+
+if [ -z "$tiny" ]; then
+  for name in stories260k tiny-falcon tiny-llama; do
+    folder=../shared/models/$name
+    [ -e "$folder" ] || { echo "gpu-pack.sh: no $folder, left out" >&2; continue; }
+    goldens "$name" "$folder"
+    for arch in sm_80 sm_90a; do
+      for precision in $precisions; do
+        # Their weights are megabytes: one of each, unless all are asked for.
+        if [ "$name" = stories260k ] || [ -n "$all" ] || [ "$precision.$arch" = bf16-true.sm_90a ]; then
+          pack "$name" "$folder" "$precision" "$arch"
+        fi
+      done
+    done
+  done
+  for config in llama-3.2-1b llama-3.1-8b falcon-7b; do
+    for arch in sm_80 sm_90a; do
+      "$compile" "models/configs/$config.json" --random-weights -o "$out/time/$config.$arch.llmopt" \
+        --target cuda --precision bf16-true --arch "$arch" --context-length 4096 --quiet
+    done
+  done
+fi
+tar -czf "$out.tar.gz" -C "$(dirname "$out")" "$(basename "$out")"
+echo "$out: $(du -sh "$out" | cut -f1), $out.tar.gz: $(du -h "$out.tar.gz" | cut -f1), $(find "$out/check" -name '*.llmopt' | wc -l) artifacts to check, $(find "$out/time" -name '*.llmopt' | wc -l) to time"
