@@ -11,6 +11,9 @@
 
 namespace llmopt::emulated {
 
+/// "gemm.cuh:12".
+std::string placeOf(Site site);
+
 class EmulatedMachine final : public Machine {
 public:
   explicit EmulatedMachine(const EmulatorOptions &options);
