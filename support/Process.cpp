@@ -81,6 +81,7 @@ Result<std::string> runProgram(const std::vector<std::string> &words,
   ::posix_spawn_file_actions_adddup2(&actions, pipe[1], 2);
   ::posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
   std::vector<char *> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string &word : words)
     arguments.push_back(const_cast<char *>(word.c_str()));
   arguments.push_back(nullptr);

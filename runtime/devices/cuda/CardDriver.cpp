@@ -359,7 +359,8 @@ Result<std::unique_ptr<CudaGraph>> CardDriver::record(const std::function<Status
   Graph captured = nullptr;
   Code ended = api.endCapture(stream, &captured);
   std::unique_ptr<GraphHandle, Code (*)(Graph)> owner(captured, api.graphDestroy);
-  LLMOPT_TRY(queued);
+  if (!queued)
+    return queued.error();
   LLMOPT_TRY(api.check(ended, "recording a step"));
   auto graph = std::make_unique<CardGraph>(api);
   Code made = api.graphInstantiate(&graph->executable, captured, 0);

@@ -50,25 +50,24 @@ uint32_t EmulatedMachine::ballot(bool value, uint32_t mask, Site site) {
   return votes;
 }
 
-/// Lane 8m + r has the address of row r of matrix m.
-static const char *rowOf(const Lanes &lanes, int matrix, int row) {
-  return *static_cast<const char *const *>(lanes.in[matrix * 8 + row]);
+/// Lane 8m + r has the address of row r of matrix m, eight values of two bytes.
+static const uint16_t *rowOf(const Lanes &lanes, int matrix, int row) {
+  return *static_cast<const uint16_t *const *>(lanes.in[matrix * 8 + row]);
 }
 
 static void loadPlain(const Lanes &lanes) {
   for (int lane = 0; lane < 32; ++lane)
     for (int m = 0; m < 4; ++m)
       std::memcpy(static_cast<unsigned *>(lanes.out[lane]) + m,
-                  rowOf(lanes, m, lane / 4) + lane % 4 * 4, 4);
+                  &rowOf(lanes, m, lane / 4)[size_t(lane) % 4 * 2], 4);
 }
 
 static void loadTransposed(const Lanes &lanes) {
   for (int lane = 0; lane < 32; ++lane)
     for (int m = 0; m < 4; ++m) {
-      uint16_t pair[2];
-      for (int i = 0; i < 2; ++i)
-        std::memcpy(&pair[i], rowOf(lanes, m, lane % 4 * 2 + i) + lane / 4 * 2, 2);
-      static_cast<unsigned *>(lanes.out[lane])[m] = pair[0] | unsigned(pair[1]) << 16;
+      const uint16_t low = rowOf(lanes, m, lane % 4 * 2)[lane / 4];
+      const uint16_t high = rowOf(lanes, m, lane % 4 * 2 + 1)[lane / 4];
+      static_cast<unsigned *>(lanes.out[lane])[m] = low | unsigned(high) << 16;
     }
 }
 

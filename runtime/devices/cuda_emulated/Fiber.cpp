@@ -113,7 +113,7 @@ void Fiber::start(void (*entry)(void *argument), void *argument, int number) {
   ASAN_UNPOISON_MEMORY_REGION(stack, bytes);
 #endif
   // Tops at the same place of their pages would all compete for the same lines of the cache.
-  prepare(stack + bytes - number % 16 * 256, entry, argument);
+  prepare(stack + bytes - size_t(number) % 16 * 256, entry, argument);
 }
 
 } // namespace llmopt::emulated
