@@ -42,10 +42,10 @@ function(llmopt_tool target)
   target_link_libraries(${target} PRIVATE ${ARG_LIBS} CLI11::CLI11 ${LLMOPT_FMT})
 endfunction()
 
-# llmopt_unit_test(NAME source... LIBS library...): a GoogleTest program whose tests CTest knows by name.
-# Tests find the source tree in LLMOPT_SOURCE_DIR.
+# llmopt_unit_test(NAME [GPU] source... LIBS library...): a GoogleTest program whose tests CTest knows by name.
+# Tests find the source tree in LLMOPT_SOURCE_DIR. With GPU, those of the suites Card/ need a card.
 function(llmopt_unit_test target)
-  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "GPU" "" "LIBS" ${ARGN})
   add_executable(${target} ${ARG_UNPARSED_ARGUMENTS})
   llmopt_target_options(${target})
   target_link_libraries(${target} PRIVATE ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
@@ -53,5 +53,8 @@ function(llmopt_unit_test target)
   target_compile_options(${target} PRIVATE -Wno-unused-parameter)
   target_compile_definitions(${target} PRIVATE LLMOPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/unit)
-  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  gtest_discover_tests(${target} TEST_FILTER "-Card/*" DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  if(ARG_GPU)
+    gtest_discover_tests(${target} TEST_FILTER "Card/*" DISCOVERY_TIMEOUT 60 PROPERTIES LABELS gpu)
+  endif()
 endfunction()

@@ -5,6 +5,7 @@
 #include "codegen/cpu/CpuEmitter.h"
 #include "codegen/cpu/HostCompiler.h"
 #include "codegen/cuda/CudaEmitter.h"
+#include "ir/Dialect.h"
 #include "ir/weights/Materializer.h"
 #include "runtime/artifact/Artifact.h"
 #include "support/Files.h"
@@ -70,7 +71,7 @@ static Status copyFiles(const std::string &directory, const std::vector<std::str
 }
 
 Result<Manifest> describeModule(ModuleOp module, const Plan &plan, const ArtifactOptions &options) {
-  auto config = module->getAttrOfType<DictionaryAttr>("llm.config");
+  auto config = module->getAttrOfType<DictionaryAttr>(LLMDialect::configAttrName);
   auto integer = [&](StringRef name) {
     return config ? config.getAs<IntegerAttr>(name) : IntegerAttr();
   };
@@ -80,7 +81,9 @@ Result<Manifest> describeModule(ModuleOp module, const Plan &plan, const Artifac
   manifest.compilerVersion = LLMOPT_VERSION;
   manifest.target = options.target;
   manifest.arch = options.target == "cpu" ? options.cpu : options.arch;
-  manifest.precision = options.precision;
+  auto precision = module->getAttrOfType<StringAttr>(LLMDialect::precisionAttrName);
+  manifest.precision = precision ? precision.getValue().str() : "32-true"; // as the frontends do
+  manifest.batchInvariant = module->hasAttr(LLMDialect::batchInvariantAttrName);
   if (auto model = config.getAs<StringAttr>("model"))
     manifest.model = model.getValue().str();
   manifest.contextLength = integer("context_length").getInt();

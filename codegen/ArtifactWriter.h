@@ -21,7 +21,6 @@ struct ArtifactOptions {
   std::string target = "cpu";  ///< "cpu" or "cuda"
   std::string cpu = "native";  ///< CPU: the compiler's -march
   std::string arch = "sm_90a"; ///< CUDA: the architecture
-  std::string precision;       ///< for the manifest
   int64_t parameters = 0;      ///< for the manifest
   bool randomWeights = false;  ///< for the manifest
   /// Files to copy into the artifact under their own names: the tokenizer's.

@@ -27,7 +27,9 @@ def LLM_Dialect : Dialect {
 
     The module attribute `llm.phase` names how far it has been lowered: `graph`, `kernels`, `scheduled`
     or `placed`; `llm.config` holds what the runtime has to know (`context_length`, `vocabulary`,
-    `stop_tokens`, `model`).
+    `stop_tokens`, `model`). Passes say there what became of the model as a whole: `llm.precision`, the
+    precision that it was lowered to ("bf16-true"), and `llm.batch_invariant`, that a row's results do not
+    depend on the rows beside it.
   }];
   let cppNamespace = "::llmopt";
   let useDefaultTypePrinterParser = 1;
@@ -35,6 +37,8 @@ def LLM_Dialect : Dialect {
   let extraClassDeclaration = [{
     static constexpr ::llvm::StringLiteral phaseAttrName = "llm.phase";
     static constexpr ::llvm::StringLiteral configAttrName = "llm.config";
+    static constexpr ::llvm::StringLiteral precisionAttrName = "llm.precision";
+    static constexpr ::llvm::StringLiteral batchInvariantAttrName = "llm.batch_invariant";
     static constexpr ::llvm::StringLiteral stepFunctionName = "step";
 
     void registerTypes();

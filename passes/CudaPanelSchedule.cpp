@@ -63,20 +63,21 @@ static Attribute wgmma(MLIRContext *context, int64_t maxRows, int64_t rows, int6
 }
 
 SmallVector<Attribute> schedulePanels(MLIRContext *context, int64_t columns, int64_t depth,
-                                      const CudaTarget &target) {
+                                      const CudaTarget &target, bool batchInvariant) {
   SmallVector<Attribute> variants;
   // The tensor cores take eight rows at the price of one; fewer rows leave more shared memory to
   // the weights.
   int64_t covered = 0;
-  for (int64_t rows : {1, 4, 8, 16})
-    if (Attribute variant = matvecPanels(context, rows, columns, depth, target)) {
-      variants.push_back(variant);
-      covered = rows;
-    }
+  if (!batchInvariant)
+    for (int64_t rows : {1, 4, 8, 16})
+      if (Attribute variant = matvecPanels(context, rows, columns, depth, target)) {
+        variants.push_back(variant);
+        covered = rows;
+      }
   // Up to some hundred rows the weights are still what takes the time: small tiles, two blocks on a
   // multiprocessor. From there on operands are read again and again: the largest tile that the
   // registers hold, so that shared memory, which feeds the tensor cores, keeps up.
-  for (int64_t rows : {16, 64, 128})
+  for (int64_t rows : {8, 16, 64, 128})
     if (rows > covered)
       variants.push_back(wgmma(context, rows, rows, 64, 1, depth, halfOf(target)));
   variants.push_back(wgmma(context, 0, 256, 128, 2, depth, target.blockSharedBytes));

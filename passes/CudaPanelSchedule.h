@@ -9,9 +9,11 @@
 namespace llmopt {
 
 /// A linear whose weight lies in panels (kernels/panels.cuh): `columns` outputs of `depth` 16-bit
-/// elements each. Its variants as cudaSchedule() has them.
+/// elements each. Its variants as cudaSchedule() has them; with `batchInvariant` all of them are
+/// "gemm_wgmma", whose tiles add up K in one order.
 llvm::SmallVector<mlir::Attribute> schedulePanels(mlir::MLIRContext *context, int64_t columns,
-                                                  int64_t depth, const CudaTarget &target);
+                                                  int64_t depth, const CudaTarget &target,
+                                                  bool batchInvariant);
 
 } // namespace llmopt
 

@@ -2,6 +2,7 @@
 
 #include "ir/ShapeInference.h"
 #include "passes/CudaPanelSchedule.h"
+#include "passes/Phase.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -33,20 +34,26 @@ private:
 };
 } // namespace
 
+/// The depth of a product and the widths of its operands.
+struct ProductFacts {
+  int64_t depth, weightBytes, computeBytes;
+};
+
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
 /// A matvec for `rows` rows: eight outputs a block, eight warps on K, as many stages as a warp has
 /// slices and shared memory has room for. Null if the rows of x leave no room.
-static Attribute matvec(MLIRContext *context, int64_t rows, int64_t depth, int64_t weightBytes,
-                        int64_t computeBytes, const CudaTarget &target) {
+static Attribute matvec(MLIRContext *context, int64_t rows, const ProductFacts &product,
+                        const CudaTarget &target) {
   constexpr int64_t warps = 8;
-  int64_t slices = llvm::divideCeil(depth * weightBytes, 512);
+  int64_t slices = llvm::divideCeil(product.depth * product.weightBytes, 512);
   int64_t useful = llvm::divideCeil(slices, warps) + 1;
   // More than 64 sums leave a lane too few registers for what it multiplies.
   for (int64_t columns = rows <= 8 ? 8 : 4; columns >= 4; columns /= 2)
     for (int64_t stages = std::min<int64_t>(3, useful); stages >= 2; --stages) {
       int64_t shared = warps * stages * columns * 512 +
-                       rows * llvm::alignTo(depth, 16) * computeBytes + warps * columns * rows * 4;
+                       rows * llvm::alignTo(product.depth, 16) * product.computeBytes +
+                       warps * columns * rows * 4;
       if (shared <= target.blockSharedBytes)
         return Dictionary(context)
             .set("kind", "matvec")
@@ -60,19 +67,23 @@ static Attribute matvec(MLIRContext *context, int64_t rows, int64_t depth, int64
   return {};
 }
 
-static Attribute gemm(MLIRContext *context, int64_t maxRows, int64_t columns, int64_t rows,
-                      int64_t depth, int64_t stages, std::array<int64_t, 3> warps) {
+struct GemmTile {
+  int64_t columns, rows, depth, stages;
+  std::array<int64_t, 3> warps; ///< along columns, rows and K
+};
+
+static Attribute gemm(MLIRContext *context, int64_t maxRows, const GemmTile &tile) {
   Dictionary entry(context);
   entry.set("kind", "gemm");
   if (maxRows)
     entry.set("max_rows", maxRows);
-  return entry.set("rows", rows)
-      .set("columns", columns)
-      .set("depth", depth)
-      .set("stages", stages)
-      .set("warp_columns", warps[0])
-      .set("warp_rows", warps[1])
-      .set("warp_depths", warps[2])
+  return entry.set("rows", tile.rows)
+      .set("columns", tile.columns)
+      .set("depth", tile.depth)
+      .set("stages", tile.stages)
+      .set("warp_columns", tile.warps[0])
+      .set("warp_rows", tile.warps[1])
+      .set("warp_depths", tile.warps[2])
       .get();
 }
 
@@ -89,78 +100,119 @@ static bool readsPanels(LinearOp linear, const CudaTarget &target) {
   return target.warpgroups && bytesOf(storedWeight(linear).getElementType()) == 2;
 }
 
+/// A small tile, which streams the weights as the matvec does, its warps on K.
+static GemmTile smallTile(const ProductFacts &product) {
+  if (product.computeBytes == 4)
+    return {64, 16, 32, 4, {8, 1, 1}};
+  return product.weightBytes == 4 ? GemmTile{32, 16, 128, 3, {2, 1, 4}}
+                                  : GemmTile{32, 16, 256, 3, {2, 1, 4}};
+}
+
+/// A large tile, whose operands are used often.
+static GemmTile largeTile(const ProductFacts &product) {
+  if (product.computeBytes == 4)
+    return {128, 64, 32, 3, {8, 1, 1}};
+  return product.weightBytes == 4 ? GemmTile{128, 64, 32, 3, {4, 2, 1}}
+                                  : GemmTile{128, 128, 64, 3, {2, 4, 1}};
+}
+
+/// The largest tile that adds up K as the small one does: the same part of each step to each warp.
+static GemmTile largeTileLikeSmall(const ProductFacts &product, const CudaTarget &target) {
+  if (product.computeBytes == 4)
+    return largeTile(product); // The FMA units go through K in order.
+  GemmTile tile = smallTile(product);
+  tile.columns = 64;
+  auto sharedBytes = [&] {
+    int64_t stage = tile.columns * (tile.depth + 8) * product.weightBytes +
+                    tile.rows * (tile.depth + 8) * product.computeBytes;
+    return std::max(tile.stages * stage, tile.warps[2] * tile.rows * (tile.columns + 1) * 4);
+  };
+  for (int64_t rows : {64, 32, 16})
+    for (int64_t stages : {3, 2}) {
+      tile.rows = rows;
+      tile.stages = stages;
+      if (sharedBytes() <= target.blockSharedBytes)
+        return tile;
+    }
+  return smallTile(product);
+}
+
 /// A row takes 2 / weightBytes operations for each byte of weights, and the FMA units keep up with
 /// the memory for 10 (A100) to 20 (H100) of them, less what the conversions of 16-bit operands
-/// take. So with 16-bit weights the tensor cores serve from five rows on: a small tile, which
-/// streams the weights as the matvec does, its warps on K. With 32-bit weights the FMA units serve
-/// all 16.
+/// take. So with 16-bit weights the tensor cores serve from five rows on. With 32-bit weights the
+/// FMA units serve all 16.
 static void scheduleRowMajor(SmallVectorImpl<Attribute> &variants, MLIRContext *context,
-                             int64_t depth, int64_t weightBytes, int64_t computeBytes,
-                             const CudaTarget &target) {
+                             const ProductFacts &product, const CudaTarget &target,
+                             bool batchInvariant) {
   int64_t covered = 0;
-  for (int64_t rows : {1, 2, 4, 8, 16})
-    if (rows <= 4 || weightBytes == 4)
-      if (Attribute variant = matvec(context, rows, depth, weightBytes, computeBytes, target)) {
-        variants.push_back(variant);
-        covered = rows;
-      }
-  auto small = [&](Attribute variant) {
-    if (covered < 16)
-      variants.push_back(variant);
-  };
-  if (computeBytes == 4) {
-    small(gemm(context, 16, 64, 16, 32, 4, {8, 1, 1}));
-    variants.push_back(gemm(context, 0, 128, 64, 32, 3, {8, 1, 1}));
-  } else if (weightBytes == 4) {
-    small(gemm(context, 16, 32, 16, 128, 3, {2, 1, 4}));
-    variants.push_back(gemm(context, 0, 128, 64, 32, 3, {4, 2, 1}));
-  } else {
-    small(gemm(context, 16, 32, 16, 256, 3, {2, 1, 4}));
-    variants.push_back(gemm(context, 0, 128, 128, 64, 3, {2, 4, 1}));
-  }
+  if (!batchInvariant)
+    for (int64_t rows : {1, 2, 4, 8, 16})
+      if (rows <= 4 || product.weightBytes == 4)
+        if (Attribute variant = matvec(context, rows, product, target)) {
+          variants.push_back(variant);
+          covered = rows;
+        }
+  if (covered < 16)
+    variants.push_back(gemm(context, 16, smallTile(product)));
+  variants.push_back(
+      gemm(context, 0, batchInvariant ? largeTileLikeSmall(product, target) : largeTile(product)));
 }
 
 static void scheduleLinear(const KernelAnatomy &anatomy, const CudaTarget &target,
-                           SmallVectorImpl<NamedAttribute> &entries) {
+                           bool batchInvariant, SmallVectorImpl<NamedAttribute> &entries) {
   LinearOp linear = anatomy.linear;
   MLIRContext *context = linear.getContext();
   Builder builder(context);
   auto input = tensorType(linear.getInput());
-  int64_t depth = input.getDimSize(1);
-  int64_t computeBytes = bytesOf(input.getElementType());
-  int64_t weightBytes = bytesOf(storedWeight(linear).getElementType());
+  ProductFacts product = {input.getDimSize(1), bytesOf(storedWeight(linear).getElementType()),
+                          bytesOf(input.getElementType())};
   SmallVector<Attribute> variants;
   if (readsPanels(linear, target)) {
-    variants = schedulePanels(context, tensorType(linear.getResult()).getDimSize(1), depth, target);
+    variants = schedulePanels(context, tensorType(linear.getResult()).getDimSize(1), product.depth,
+                              target, batchInvariant);
   } else {
-    scheduleRowMajor(variants, context, depth, weightBytes, computeBytes, target);
-    // What the vendor has tuned for every shape; with a prologue, its input is made before.
-    if (isPlainProduct(anatomy) && weightBytes == computeBytes)
+    scheduleRowMajor(variants, context, product, target, batchInvariant);
+    // What the vendor has tuned for every shape, in an order that only the vendor knows; with a
+    // prologue, its input is made before.
+    if (!batchInvariant && isPlainProduct(anatomy) && product.weightBytes == product.computeBytes)
       variants.back() = Dictionary(context).set("kind", "library").get();
   }
   entries.push_back(builder.getNamedAttr("variants", builder.getArrayAttr(variants)));
   if (!isa<BlockArgument>(linear.getInput()))
-    entries.push_back(builder.getNamedAttr("workspace_row_bytes",
-                                           builder.getI64IntegerAttr(depth * computeBytes)));
+    entries.push_back(builder.getNamedAttr(
+        "workspace_row_bytes", builder.getI64IntegerAttr(product.depth * product.computeBytes)));
 }
 
-static void scheduleAttention(AttentionOp attention, const CudaTarget &target,
+static void scheduleAttention(AttentionOp attention, const CudaTarget &target, bool batchInvariant,
                               SmallVectorImpl<NamedAttribute> &entries) {
   Builder builder(attention.getContext());
+  auto set = [&](StringRef name, int64_t value) {
+    entries.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
+  };
   // Enough blocks for one row to occupy the card.
   int64_t splits = std::clamp<int64_t>(
       llvm::divideCeil(2 * target.multiprocessors, attention.getCache().getType().getHeads()), 1,
       16);
-  entries.push_back(builder.getNamedAttr("decode_rows", builder.getI64IntegerAttr(decodeRows)));
-  entries.push_back(builder.getNamedAttr("splits", builder.getI64IntegerAttr(splits)));
+  if (batchInvariant) {
+    // Bounds that depend on the model only: what is short is still read by several blocks.
+    constexpr int64_t mostParts = 32, fewestKeys = 256, wholeSteps = 64;
+    int64_t context = configInteger(attention->getParentOfType<ModuleOp>(), "context_length", 2048);
+    int64_t keys = std::max<int64_t>(
+        fewestKeys, llvm::alignTo(llvm::divideCeil(context, mostParts), wholeSteps));
+    splits = llvm::divideCeil(context, keys);
+    set("part_keys", keys);
+  }
+  set("decode_rows", decodeRows);
+  set("splits", splits);
 }
 
-SmallVector<NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy, const CudaTarget &target) {
+SmallVector<NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy, const CudaTarget &target,
+                                         bool batchInvariant) {
   SmallVector<NamedAttribute> entries;
   if (anatomy.linear)
-    scheduleLinear(anatomy, target, entries);
+    scheduleLinear(anatomy, target, batchInvariant, entries);
   if (anatomy.attention)
-    scheduleAttention(anatomy.attention, target, entries);
+    scheduleAttention(anatomy.attention, target, batchInvariant, entries);
   return entries;
 }
 

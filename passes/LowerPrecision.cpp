@@ -41,6 +41,7 @@ class LowerPrecisionPass : public impl::LowerPrecisionBase<LowerPrecisionPass>,
     }
     if (failed(expectFloat32()))
       return signalPassFailure();
+    module->setAttr(LLMDialect::precisionAttrName, StringAttr::get(&getContext(), precision));
     if (kind == "32")
       return;
     Builder builder(module.getContext());

@@ -90,13 +90,19 @@ def Schedule : Pass<"llm-schedule", "::mlir::ModuleOp"> {
     keys are split into (`passes/CudaSchedule.h`). Weights are row-major, rows padded to 16 bytes; those of
     16-bit products on sm_90a lie in panels of 8 rows and 8 columns, the tensor cores' core matrices.
 
+    With `batch-invariant` all variants of a kernel add up a row's products in one order, and attention adds up
+    parts of the keys with fixed bounds (`part_keys`): a row's result is the same, bit for bit, whatever rows
+    are beside it and however its sequence was cut into steps. The kernels of `cpu` are so always.
+
     Requires the phase `kernels`, leaves `scheduled`. Refuses an unknown target or architecture and a weight
     that two kernels want in different layouts. Changes no value.
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "cpu or cuda">,
     Option<"arch", "arch", "std::string", "\"sm_90a\"",
-           "of cuda: sm_80, sm_86, sm_89, sm_90 or sm_90a">
+           "of cuda: sm_80, sm_86, sm_89, sm_90 or sm_90a">,
+    Option<"batchInvariant", "batch-invariant", "bool", "false",
+           "Kernels of cuda whose results for a row do not depend on the rows beside it">
   ];
 }
 

@@ -44,6 +44,12 @@ void setPhase(ModuleOp module, StringRef phase) {
   module->setAttr(LLMDialect::phaseAttrName, StringAttr::get(module.getContext(), phase));
 }
 
+int64_t configInteger(ModuleOp module, StringRef key, int64_t otherwise) {
+  auto config = module->getAttrOfType<DictionaryAttr>(LLMDialect::configAttrName);
+  auto value = config ? config.getAs<IntegerAttr>(key) : IntegerAttr();
+  return value ? value.getInt() : otherwise;
+}
+
 void eraseUnusedWeights(ModuleOp module) {
   module.walk([](GetWeightOp use) {
     if (use->use_empty())

@@ -25,6 +25,9 @@ mlir::FailureOr<mlir::func::FuncOp> requirePhase(mlir::ModuleOp module, llvm::St
 
 void setPhase(mlir::ModuleOp module, llvm::StringRef phase);
 
+/// A number of the module's `llm.config`; `otherwise` if that does not have it.
+int64_t configInteger(mlir::ModuleOp module, llvm::StringRef key, int64_t otherwise);
+
 /// Erases weights and uses of weights that nothing needs any more.
 void eraseUnusedWeights(mlir::ModuleOp module);
 

@@ -24,7 +24,7 @@ void buildPipeline(OpPassManager &manager, const PipelineSettings &settings) {
   add(createCSEPass());
   add(createFuseKernels({settings.fuse}));
   // Layouts follow from what a kernel multiplies, places from what its schedule needs.
-  add(createSchedule({settings.target, settings.arch}));
+  add(createSchedule({settings.target, settings.arch, settings.batchInvariant}));
   add(createPlanMemory());
 }
 
@@ -38,6 +38,8 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 struct CudaPipelineOptions : PipelineOptions {
   Option<std::string> arch{*this, "arch", llvm::cl::desc("See --llm-schedule"),
                            llvm::cl::init(PipelineSettings().arch)};
+  Option<bool> batchInvariant{*this, "batch-invariant", llvm::cl::desc("See --llm-schedule"),
+                              llvm::cl::init(false)};
 };
 } // namespace
 
@@ -51,7 +53,8 @@ void registerPasses() {
   PassPipelineRegistration<CudaPipelineOptions>(
       "llm-cuda", "The default pipeline for the target cuda",
       [](OpPassManager &manager, const CudaPipelineOptions &options) {
-        buildPipeline(manager, {options.precision, "cuda", options.arch, options.fuse});
+        buildPipeline(manager, {options.precision, "cuda", options.arch, options.fuse,
+                                options.batchInvariant});
       });
 }
 

@@ -51,6 +51,9 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
         return signalPassFailure();
     for (auto &[name, layout] : layouts)
       pack(module.lookupSymbol<WeightOp>(name), layout);
+    // The CPU's kernels always add up a row in an order of its own.
+    if (batchInvariant || target == "cpu")
+      module->setAttr(LLMDialect::batchInvariantAttrName, UnitAttr::get(&getContext()));
     setPhase(module, scheduledPhase);
   }
 
@@ -70,7 +73,7 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
     if (isLinear && failed(chooseLayout(kernel, anatomy->linear)))
       return failure();
     if (target == "cuda")
-      entries = cudaSchedule(*anatomy, cudaTarget);
+      entries = cudaSchedule(*anatomy, cudaTarget, batchInvariant);
     if (isLinear && target == "cpu") {
       SmallVector<int64_t> tiles;
       for (const KernelSegment &segment : anatomy->segments) {

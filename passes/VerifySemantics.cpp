@@ -4,6 +4,7 @@
 #include "ir/interpreter/Interpreter.h"
 #include "ir/weights/FloatConversion.h"
 #include "ir/weights/Recipe.h"
+#include "passes/Phase.h"
 #include "support/RandomWeights.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -69,12 +70,6 @@ private:
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::vector<uint8_t>> contents;
 };
-
-static int64_t configInteger(ModuleOp module, StringRef key, int64_t otherwise) {
-  auto config = module->getAttrOfType<DictionaryAttr>(LLMDialect::configAttrName);
-  auto value = config ? config.getAs<IntegerAttr>(key) : IntegerAttr();
-  return value ? value.getInt() : otherwise;
-}
 
 /// Batches in succession on one cache. Each pair of numbers is a sequence and how many tokens it
 /// gets; the logits of its last token are wanted, and in the first batch those of all.

@@ -89,6 +89,11 @@ if [ -z "$tiny" ]; then
         --target cuda --precision bf16-true --arch "$arch" --context-length 4096 --quiet
     done
   done
+  # What --batch-invariant costs.
+  for arch in sm_80 sm_90a; do
+    "$compile" models/configs/llama-3.1-8b.json --random-weights -o "$out/time/llama-3.1-8b-invariant.$arch.llmopt" \
+      --target cuda --precision bf16-true --arch "$arch" --context-length 4096 --batch-invariant --quiet
+  done
 fi
 tar -czf "$out.tar.gz" -C "$(dirname "$out")" "$(basename "$out")"
 echo "$out: $(du -sh "$out" | cut -f1), $out.tar.gz: $(du -h "$out.tar.gz" | cut -f1), $(find "$out/check" -name '*.llmopt' | wc -l) artifacts to check, $(find "$out/time" -name '*.llmopt' | wc -l) to time"

@@ -60,7 +60,8 @@ static std::string firstMessage(StringRef complaint) {
 
 static Status buildPasses(PassManager &manager, const CompileOptions &options) {
   if (options.passPipeline.empty()) {
-    buildPipeline(manager, {options.precision, options.target, options.arch, options.fuse});
+    buildPipeline(manager, {options.precision, options.target, options.arch, options.fuse,
+                            options.batchInvariant});
     return llmopt::success();
   }
   std::string problem;
@@ -144,7 +145,6 @@ static Status emit(ImportedModel &model, const CompileOptions &options, int thre
   artifact.target = options.target;
   artifact.cpu = options.cpu;
   artifact.arch = options.arch;
-  artifact.precision = options.precision;
   artifact.parameters = model.parameters;
   artifact.randomWeights = options.randomWeights;
   LLMOPT_ASSIGN(artifact.copies, tokenizerPaths(options.checkpoint));

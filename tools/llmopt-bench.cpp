@@ -21,12 +21,13 @@ Examples:
   llmopt-bench model.llmopt
   llmopt-bench model.llmopt --prompt-length 512 --new-tokens 128 --batch 4
   llmopt-bench model.llmopt --repeats 11 --threads 2 --json
+  llmopt-bench batch-invariant.llmopt --baseline model.llmopt
 )";
 
 static Status run(const BenchOptions &options, bool json, bool brief) {
-  LLMOPT_ASSIGN(BenchResult result, runBench(options));
+  LLMOPT_ASSIGN(BenchComparison result, runBench(options));
   if (brief)
-    return writeOutput(BenchResult::heading() + result.row());
+    return writeOutput(result.toRows());
   return writeOutput(json ? result.toJson().dump() + "\n" : result.toText());
 }
 
@@ -43,6 +44,9 @@ int llmopt::benchMain(int argc, char **argv) {
   app.add_option("--batch", options.batch, "Sequences at once")->capture_default_str();
   app.add_option("--repeats", options.repeats, "Measured runs, after one to warm up")
       ->capture_default_str();
+  app.add_option("--baseline", options.baseline,
+                 "Another artifact to measure in turns with it, on the same device")
+      ->option_text("OTHER.llmopt");
   addDeviceOptions(app, options.device);
   app.add_flag("--brief", brief, "One line of a table, and the one above it");
   app.add_flag("--json", json, "One JSON object on standard output");

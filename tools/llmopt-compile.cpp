@@ -32,7 +32,7 @@ static Status refuseIdle(const CLI::App &app, const CompileOptions &options) {
   else
     LLMOPT_TRY(refuse(app, "--cpu", "the target is " + options.target + ", and this is for cpu"));
   if (!options.passPipeline.empty())
-    for (const char *option : {"--no-fuse", "--precision"})
+    for (const char *option : {"--no-fuse", "--precision", "--batch-invariant"})
       LLMOPT_TRY(refuse(app, option, "--pass-pipeline says what the passes do"));
   if (options.emit == CompileOptions::Emit::MemoryPlan)
     LLMOPT_TRY(refuse(app, "--emit", "--plan writes nothing"));
@@ -83,6 +83,11 @@ int main(int argc, char **argv) {
   app.add_option("--arch", options.arch, "GPU architecture")
       ->check(CLI::IsMember({"sm_80", "sm_90a"}))
       ->capture_default_str();
+  app.add_flag(
+      "--batch-invariant", options.batchInvariant,
+      "A sequence's tokens are bit for bit the same alone, in any batch and cut into steps "
+      "in any way. Always so on a CPU; on a GPU it costs speed, which llmopt-bench "
+      "--baseline tells");
   app.add_flag("--random-weights", options.randomWeights,
                "Make weights up: any config compiles, with nothing to download");
   app.add_option("--seed", options.seed, "Of the random weights")->capture_default_str();

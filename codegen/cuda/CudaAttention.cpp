@@ -35,6 +35,8 @@ public:
       return makeError("kernel '{}' has no schedule for CUDA", planned.name);
     decodeRows = rows.getInt();
     this->splits = splits.getInt();
+    if (auto keys = schedule.getAs<IntegerAttr>("part_keys"))
+      partKeys = keys.getInt();
     emitParts();
     CudaVariant decode, prefill;
     decode.maxRows = decodeRows;
@@ -51,6 +53,8 @@ private:
   CacheType cache;
   int64_t limit;
   int64_t decodeRows = 0, splits = 1;
+  /// Of a part with fixed bounds; 0 where each row's keys are divided into equal parts.
+  int64_t partKeys = 0;
 
   int64_t group() { return op.getHeads() / cache.getHeads(); }
   int64_t headDim() { return cache.getHeadDim(); }
@@ -87,16 +91,33 @@ private:
     return products;
   }
 
+  /// With fixed parts a slot's sums have to be made alike in decode and in prefill: the same keys
+  /// in a step, added up by the same lanes.
   Products decodeProducts() {
     if (onTensorCores())
-      return tensorProducts(1, 4, headDim() <= 64 ? 32 : 16);
+      return partKeys ? tensorProducts(1, 1, fixedStep())
+                      : tensorProducts(1, 4, headDim() <= 64 ? 32 : 16);
     int64_t slots = std::min<int64_t>(16, llvm::PowerOf2Ceil(static_cast<uint64_t>(group())));
-    return exactProducts(slots, headDim() <= 128 && slots < 4 ? 64 : 32);
+    return exactProducts(slots, !partKeys && headDim() <= 128 && slots < 4 ? 64 : 32);
   }
 
   Products prefillProducts() {
-    return onTensorCores() ? tensorProducts(4, 1, headDim() <= 128 ? 64 : 32)
-                           : exactProducts(16, 32);
+    if (!onTensorCores())
+      return withSums(exactProducts(16, 32));
+    int64_t queryTiles = 4;
+    while (partKeys && queryTiles > 1 &&
+           withSums(tensorProducts(queryTiles, 1, fixedStep())).sharedBytes > limit)
+      queryTiles /= 2;
+    return withSums(tensorProducts(queryTiles, 1, fixedStep()));
+  }
+
+  int64_t fixedStep() { return headDim() <= 128 ? 64 : 32; }
+
+  /// With room for what a tile of prefill has added up of fixed parts, as in kernels/attention.cuh.
+  Products withSums(Products products) {
+    if (partKeys)
+      products.sharedBytes += products.slots * (headDim() + 2) * 4;
+    return products;
   }
 
   void emitParts() {
@@ -114,6 +135,8 @@ private:
              floatLiteral(op.getSoftcap() ? static_cast<float>(op.getSoftcap()->convertToDouble())
                                           : 0.0f));
     out.line("static constexpr bool alibi = {};", op.getSlopes() ? "true" : "false");
+    out.line("static constexpr int partKeys = {};", partKeys);
+    out.line("static constexpr int parts = {};", partKeys ? splits : 0);
     if (auto slopes = op.getSlopes()) {
       std::vector<std::string> items;
       for (float slope : *slopes)

@@ -32,7 +32,7 @@ namespace llmopt {
 
 /// Raised when the meaning of a file of the artifact changes; the runtime opens its own number
 /// only.
-constexpr int64_t artifactFormatVersion = 2;
+constexpr int64_t artifactFormatVersion = 3;
 
 /// Element types of buffers and weights, spelled as safetensors does.
 enum class ElementType { F32, F16, BF16 };
@@ -159,8 +159,9 @@ struct Manifest {
   std::string arch;   ///< CPU: "x86-64-v4", "native:..."; CUDA: "sm_90a"
   /// CPU features that model.so needs, as /proc/cpuinfo names them ("avx512f", "avx512_bf16", ...).
   std::vector<std::string> requiredFeatures;
-  std::string precision; ///< "bf16-true", ...
-  std::string model;     ///< for people: the checkpoint's own model_type and name
+  std::string precision;       ///< "bf16-true", ...
+  bool batchInvariant = false; ///< a row's logits do not depend on the rows beside it
+  std::string model;           ///< for people: the checkpoint's own model_type and name
   int64_t vocabularySize = 0;
   int64_t contextLength = 0; ///< the longest sequence, prompt and new tokens together
   int64_t parameters = 0;

@@ -17,6 +17,7 @@ std::string Manifest::serialize() const {
   json["arch"] = arch;
   json["required_features"] = requiredFeatures;
   json["precision"] = precision;
+  json["batch_invariant"] = batchInvariant;
   json["model"] = model;
   json["vocabulary_size"] = vocabularySize;
   json["context_length"] = contextLength;
@@ -108,6 +109,7 @@ Result<Manifest> Manifest::parse(const std::string &text, const std::string &wha
   LLMOPT_ASSIGN(manifest.arch, jsonString(json, "arch", what));
   LLMOPT_ASSIGN(manifest.requiredFeatures, parseStrings(json, "required_features", what));
   LLMOPT_ASSIGN(manifest.precision, jsonString(json, "precision", what));
+  LLMOPT_ASSIGN(manifest.batchInvariant, jsonBool(json, "batch_invariant", what));
   LLMOPT_ASSIGN(manifest.model, jsonString(json, "model", what));
   LLMOPT_ASSIGN(manifest.vocabularySize, jsonInteger(json, "vocabulary_size", what, 1, INT32_MAX));
   LLMOPT_ASSIGN(manifest.contextLength, jsonInteger(json, "context_length", what, 1, INT32_MAX));

@@ -100,67 +100,103 @@ static int64_t countOperations(const Plan &plan, int64_t tokens, int64_t logitRo
   return operations;
 }
 
-Result<BenchResult> runBench(const BenchOptions &options) {
-  LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
-  const Manifest &manifest = model.artifact->manifest;
-  const Plan &plan = model.artifact->plan;
-  LLMOPT_TRY(check(options, manifest));
-
-  BenchResult result;
-  result.options = options;
-  result.options.device.threads = model.device->threads();
-  result.model = manifest.model;
-  result.precision = manifest.precision;
-  result.arch = manifest.arch;
-  for (const PlanLaunch &launch : plan.launches)
-    result.weightBytes += launch.weightBytes;
-  // A step reads what is cached so far: from the prompt to one less than all.
-  int64_t cachedTokens = options.promptLength + (options.newTokens - 1) / 2;
-  result.cacheBytes = options.batch * cachedTokens * plan.cache.layers *
-                      (plan.cache.pageBytes / plan.cache.pageTokens);
-  result.prefillOperations =
-      countOperations(plan, options.batch * options.promptLength, options.batch);
-
-  EngineOptions engineOptions;
-  engineOptions.cachePages =
-      options.batch * Engine::pagesFor(plan, options.promptLength + options.newTokens, 1);
-  LLMOPT_ASSIGN(std::unique_ptr<Engine> engine,
-                Engine::create(std::move(model.device), engineOptions));
-  // The first run warms up and does not count; the model's own memory is known after it.
-  LLMOPT_TRY(runOnce(*engine, options, UINT32_MAX / 2));
-  result.peakMemory = memoryUsed(engine->model());
-
-  std::optional<MachineLimits> limits;
-  if (manifest.target == "cpu") {
-    bool low = manifest.precision.rfind("bf16", 0) == 0;
-    LLMOPT_ASSIGN(limits, MachineLimits::create(result.options.device.threads,
-                                                low ? MachineLimits::Arithmetic::BFloat16
-                                                    : MachineLimits::Arithmetic::Float32));
-    result.instruction = limits->instruction();
+namespace {
+/// One artifact, loaded and warm.
+class Bench {
+public:
+  static Result<Bench> open(const BenchOptions &options) {
+    LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
+    LLMOPT_TRY(check(options, model.artifact->manifest));
+    Bench bench;
+    bench.describe(options, model);
+    EngineOptions engineOptions;
+    engineOptions.cachePages =
+        options.batch *
+        Engine::pagesFor(model.artifact->plan, options.promptLength + options.newTokens, 1);
+    LLMOPT_ASSIGN(bench.engine, Engine::create(std::move(model.device), engineOptions));
+    // The first run warms up and does not count; the model's own memory is known after it.
+    LLMOPT_TRY(runOnce(*bench.engine, options, UINT32_MAX / 2));
+    bench.result.peakMemory = memoryUsed(bench.engine->model());
+    return bench;
   }
 
-  Progress progress("measuring", static_cast<uint64_t>(options.repeats), Progress::Unit::Count,
-                    options.device.quiet);
-  for (int64_t repeat = 0; repeat < options.repeats; ++repeat) {
+  Status measure(int64_t repeat, std::optional<MachineLimits> &limits) {
+    const BenchOptions &options = result.options;
     double bandwidth = limits ? limits->readBandwidth() : 0;
     double peak = limits ? limits->arithmeticPeak() : 0;
     LLMOPT_ASSIGN(RunTimes times, runOnce(*engine, options, static_cast<uint32_t>(repeat)));
-    progress.advance(1);
     result.prefill.values.push_back(options.batch * options.promptLength / times.prefillSeconds);
     result.decode.values.push_back(times.decodeTokens / times.decodeSeconds);
     double stepBytes = static_cast<double>(result.weightBytes + result.cacheBytes);
     result.decodeBandwidth.values.push_back(stepBytes * times.decodeSteps / times.decodeSeconds);
     result.prefillArithmetic.values.push_back(result.prefillOperations / times.prefillSeconds);
     if (!limits)
-      continue;
+      return success();
     // What the memory gives may change within seconds where others share it.
     bandwidth = std::max(bandwidth, limits->readBandwidth());
+    result.instruction = limits->instruction();
     result.readBandwidth.values.push_back(bandwidth);
     result.arithmeticPeak.values.push_back(peak);
     result.bandwidthShare.values.push_back(result.decodeBandwidth.values.back() / bandwidth);
     result.arithmeticShare.values.push_back(result.prefillArithmetic.values.back() / peak);
+    return success();
   }
-  return result;
+
+  const Manifest &manifest() const { return engine->model().artifact().manifest; }
+
+  BenchResult result;
+
+private:
+  void describe(const BenchOptions &options, const Model &model) {
+    const Manifest &manifest = model.artifact->manifest;
+    const Plan &plan = model.artifact->plan;
+    result.options = options;
+    result.options.device.threads = model.device->threads();
+    result.model = manifest.model;
+    result.precision = manifest.precision;
+    result.arch = manifest.arch;
+    result.batchInvariant = manifest.batchInvariant;
+    for (const PlanLaunch &launch : plan.launches)
+      result.weightBytes += launch.weightBytes;
+    // A step reads what is cached so far: from the prompt to one less than all.
+    int64_t cachedTokens = options.promptLength + (options.newTokens - 1) / 2;
+    result.cacheBytes = options.batch * cachedTokens * plan.cache.layers *
+                        (plan.cache.pageBytes / plan.cache.pageTokens);
+    result.prefillOperations =
+        countOperations(plan, options.batch * options.promptLength, options.batch);
+  }
+
+  std::unique_ptr<Engine> engine;
+};
+} // namespace
+
+Result<BenchComparison> runBench(const BenchOptions &options) {
+  LLMOPT_ASSIGN(Bench bench, Bench::open(options));
+  std::optional<Bench> baseline;
+  if (!options.baseline.empty()) {
+    BenchOptions other = options;
+    other.artifact = options.baseline;
+    LLMOPT_ASSIGN(baseline, Bench::open(other));
+  }
+  std::optional<MachineLimits> limits;
+  if (bench.manifest().target == "cpu") {
+    bool low = bench.manifest().precision.rfind("bf16", 0) == 0;
+    LLMOPT_ASSIGN(limits, MachineLimits::create(bench.result.options.device.threads,
+                                                low ? MachineLimits::Arithmetic::BFloat16
+                                                    : MachineLimits::Arithmetic::Float32));
+  }
+  Progress progress("measuring", static_cast<uint64_t>(options.repeats), Progress::Unit::Count,
+                    options.device.quiet);
+  for (int64_t repeat = 0; repeat < options.repeats; ++repeat) {
+    LLMOPT_TRY(bench.measure(repeat, limits));
+    if (baseline)
+      LLMOPT_TRY(baseline->measure(repeat, limits));
+    progress.advance(1);
+  }
+  BenchComparison comparison = {std::move(bench.result), std::nullopt};
+  if (baseline)
+    comparison.baseline = std::move(baseline->result);
+  return comparison;
 }
 
 } // namespace llmopt

@@ -21,6 +21,7 @@
 #include "support/Json.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ namespace llmopt {
 
 struct BenchOptions {
   std::string artifact;
+  std::string baseline; ///< another artifact to measure beside it; empty: none
   int64_t promptLength = 128;
   int64_t newTokens = 64;
   int64_t batch = 1;
@@ -47,6 +49,7 @@ struct Samples {
 struct BenchResult {
   BenchOptions options; ///< with the number of threads that ran
   std::string model, precision, arch, instruction;
+  bool batchInvariant = false;
   int64_t weightBytes = 0;       ///< of a step
   int64_t cacheBytes = 0;        ///< of a decode step, on average
   int64_t prefillOperations = 0; ///< of all prompts
@@ -69,7 +72,18 @@ struct BenchResult {
   static std::string heading();
 };
 
-Result<BenchResult> runBench(const BenchOptions &options);
+/// An artifact, and the baseline if there is one, measured in turns.
+struct BenchComparison {
+  BenchResult result;
+  std::optional<BenchResult> baseline;
+
+  OrderedJson toJson() const;
+  std::string toText() const;
+  /// With the heading, a line for each.
+  std::string toRows() const;
+};
+
+Result<BenchComparison> runBench(const BenchOptions &options);
 
 } // namespace llmopt
 

@@ -11,6 +11,7 @@ OrderedJson BenchResult::toJson() const {
   json["model"] = model;
   json["precision"] = precision;
   json["arch"] = arch;
+  json["batch_invariant"] = batchInvariant;
   json["threads"] = options.device.threads;
   json["batch"] = options.batch;
   json["prompt_length"] = options.promptLength;
@@ -51,7 +52,8 @@ static std::string line(const char *name, const Samples &samples, double unit, c
 }
 
 std::string BenchResult::toText() const {
-  std::string text = fmt::format("{}, {}, compiled for {}\n", model, precision, arch);
+  std::string text = fmt::format("{}, {}, compiled for {}{}\n", model, precision, arch,
+                                 batchInvariant ? ", batch-invariant" : "");
   text += fmt::format("{} threads, batch {}, prompts of {} tokens, {} new tokens, {} repeats\n\n",
                       options.device.threads, options.batch, options.promptLength,
                       options.newTokens, options.repeats);
@@ -98,6 +100,37 @@ std::string BenchResult::row() const {
                      prefill.median(), prefillArithmetic.median() / 1e12, decode.median(),
                      decodeBandwidth.median() / 1e9,
                      hasLimits() ? fmt::format("{:.1f} %", 100 * bandwidthShare.median()) : "");
+}
+
+//===- Beside a baseline ----------------------------------------------------------------------===//
+
+static double ratioOf(const Samples &samples, const Samples &baseline) {
+  return samples.median() / baseline.median();
+}
+
+OrderedJson BenchComparison::toJson() const {
+  OrderedJson json = result.toJson();
+  if (!baseline)
+    return json;
+  json["prefill_ratio"] = ratioOf(result.prefill, baseline->prefill);
+  json["decode_ratio"] = ratioOf(result.decode, baseline->decode);
+  json["baseline"] = baseline->toJson();
+  return json;
+}
+
+std::string BenchComparison::toText() const {
+  std::string text = result.toText();
+  if (!baseline)
+    return text;
+  text += fmt::format("\nBeside {}, measured in turns with it:\n\n", baseline->options.artifact);
+  text += toRows();
+  return text + fmt::format("\n{:.3f} times its prefill rate, {:.3f} times its decode rate\n",
+                            ratioOf(result.prefill, baseline->prefill),
+                            ratioOf(result.decode, baseline->decode));
+}
+
+std::string BenchComparison::toRows() const {
+  return BenchResult::heading() + result.row() + (baseline ? baseline->row() : "");
 }
 
 } // namespace llmopt

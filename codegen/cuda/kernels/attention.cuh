@@ -12,6 +12,8 @@
 //     static constexpr float softcap = 0;           // 0: none
 //     static constexpr bool alibi = false;
 //     static LLMOPT_DEVICE float slope(int head);   // if alibi
+//     static constexpr int partKeys = 0;            // keys of a part where parts are fixed, else 0
+//     static constexpr int parts = 0;               // and how many; the last has all that follow
 //   };
 //
 // A tile has `Slots` query vectors that share one key-value head: some rows of one sequence times
@@ -22,6 +24,10 @@
 //   of whole steps; how many are needed depends on the row's position only. The block that arrives
 //   last adds the parts up in their order, so the result does not depend on which one it is.
 // - prefill (Splits = 0): as many rows of a sequence as fit; keys and values are read once for all.
+//
+// With fixed parts both add up the same parts in the same order, so that a row's result does not
+// depend on the rows beside it either: keys that a row does not see leave its sums as they are, to
+// the bit.
 //
 // Keys go by in steps of `Step`, at multiples of Step from position 0, with an online softmax
 // (Milakov and Gimelshein, 2018; Dao et al., 2022) in base 2.
@@ -99,7 +105,13 @@ template <class Config, class Products, int Splits> struct Attention {
   static constexpr int rowsOfTile = decode ? 1 : slots / headsOfTile;
   /// Tiles of a row (decode) or a block of rows (prefill).
   static constexpr int tilesOfRows = Cache::heads * headTiles * (decode ? Splits : 1);
-  static constexpr int sharedBytes = Products::sharedBytes;
+  static constexpr bool fixedParts = Config::partKeys > 0;
+  static_assert(!fixedParts || (Config::partKeys % Products::step == 0 &&
+                                (!decode || Splits == Config::parts)),
+                "whole steps, a block for each part");
+  /// Shared memory: that of Products; where a tile adds up fixed parts, what it has so far.
+  static constexpr int sharedBytes =
+      Products::sharedBytes + (fixedParts && !decode ? slots * (headDim + 2) * 4 : 0);
 
   /// With several splits: per row and head, for each split the maximum, the sum and the weighted
   /// values, float32.
@@ -126,6 +138,10 @@ template <class Config, class Products, int Splits> struct Attention {
     tile.heads = smaller(headsOfTile, group - headTile % headTiles * headsOfTile);
     tile.firstHead = tile.kvHead * group + headTile % headTiles * headsOfTile;
 
+    if constexpr (fixedParts && !decode) {
+      addParts(batch, tile, q, cache, result, shared);
+      return;
+    }
     int splits = findKeys(tile, split);
     if (split >= splits)
       return;
@@ -168,6 +184,11 @@ private:
     return true;
   }
 
+  /// The fixed part that a key belongs to.
+  static LLMOPT_DEVICE int partOfKey(int t) {
+    return smaller(t / larger(1, Config::partKeys), Config::parts - 1);
+  }
+
   /// Sets begin and end for this split; returns the number of splits that have keys.
   static LLMOPT_DEVICE int findKeys(AttentionTile &tile, int split) {
     int begin = 0, end = tile.positions[tile.rows - 1] + 1;
@@ -175,6 +196,13 @@ private:
       begin = larger(0, tile.positions[0] - Config::window + 1) / Products::step * Products::step;
     tile.begin = begin;
     tile.end = end;
+    if constexpr (fixedParts) {
+      int first = partOfKey(begin), part = first + split;
+      tile.begin = larger(begin, part * Config::partKeys);
+      if (part < Config::parts - 1)
+        tile.end = smaller(end, (part + 1) * Config::partKeys);
+      return partOfKey(end - 1) - first + 1;
+    }
     if constexpr (Splits <= 1)
       return 1;
     int steps = ceilDivide(end - begin, Products::step);
@@ -189,18 +217,21 @@ private:
     float maximum, total, value;
   };
 
-  /// Element `dim` of `count` parts as if of one, added in their order. read(i) reads float i; a
-  /// part has the maximum, the sum and headDim weighted values, parts are `stride` floats apart.
+  /// Both as if of one. Written so that every caller rounds alike, whatever is inlined into it.
+  static LLMOPT_DEVICE Part add(const Part &a, const Part &b) {
+    float maximum = fmaxf(a.maximum, b.maximum);
+    float factorA = weightOf(a.maximum, maximum), factorB = weightOf(b.maximum, maximum);
+    return {maximum, fmaf(factorB, b.total, factorA * a.total),
+            fmaf(factorB, b.value, factorA * a.value)};
+  }
+
+  /// Element `dim` of `count` parts, added in their order. read(i) reads float i; a part has the
+  /// maximum, the sum and headDim weighted values, parts are `stride` floats apart.
   template <class Read>
   static LLMOPT_DEVICE Part merge(int count, int stride, int dim, const Read &read) {
     Part whole = {minusInfinity(), 0, 0};
     for (int i = 0; i < count; ++i)
-      whole.maximum = fmaxf(whole.maximum, read(i * stride));
-    for (int i = 0; i < count; ++i) {
-      float factor = weightOf(read(i * stride), whole.maximum);
-      whole.total += factor * read(i * stride + 1);
-      whole.value += factor * read(i * stride + 2 + dim);
-    }
+      whole = add(whole, {read(i * stride), read(i * stride + 1), read(i * stride + 2 + dim)});
     return whole;
   }
 
@@ -228,6 +259,39 @@ private:
                                   const float *sums) {
     forEachElement(tile, [&](int slot, int dim) {
       storeElement(tile, slot, dim, mergeGroups(sums, slot, dim), result);
+    });
+  }
+
+  /// Prefill with fixed parts: one after the other, added up in shared memory.
+  static LLMOPT_DEVICE void addParts(const LlmoptBatch &batch, AttentionTile &tile,
+                                     const typename Config::Query *q,
+                                     const typename Cache::Element *cache,
+                                     typename Config::Result *result, char *shared) {
+    float *whole = reinterpret_cast<float *>(shared + Products::sharedBytes);
+    for (int i = threadIndex(); i < slots * partialFloats; i += threads)
+      whole[i] = i % partialFloats == 0 ? minusInfinity() : 0.0f;
+    for (int part = 0; part < findKeys(tile, part); ++part) {
+      const float *sums = Products::compute(batch, tile, q, cache, shared);
+      auto added = [&](int slot, int dim) {
+        const float *before = whole + slot * partialFloats;
+        return add({before[0], before[1], before[2 + dim]}, mergeGroups(sums, slot, dim));
+      };
+      forEachElement(tile, [&](int slot, int dim) {
+        whole[slot * partialFloats + 2 + dim] = added(slot, dim).value;
+      });
+      syncThreads();
+      forEachElement(tile, [&](int slot, int dim) {
+        if (dim > 0)
+          return;
+        Part state = added(slot, dim);
+        whole[slot * partialFloats] = state.maximum;
+        whole[slot * partialFloats + 1] = state.total;
+      });
+      syncThreads();
+    }
+    forEachElement(tile, [&](int slot, int dim) {
+      const float *sums = whole + slot * partialFloats;
+      storeElement(tile, slot, dim, {sums[0], sums[1], sums[2 + dim]}, result);
     });
   }
 

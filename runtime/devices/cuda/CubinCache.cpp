@@ -68,7 +68,8 @@ std::string cubinKey(const CudaSource &source, const std::vector<CudaHeader> &he
                      const std::string &arch, const Nvrtc &nvrtc) {
   std::string all;
   append(all, fmt::format("NVRTC {}.{}", nvrtc.majorVersion(), nvrtc.minorVersion()));
-  append(all, Nvrtc::standingOptions());
+  for (const char *option : Nvrtc::standingOptions)
+    append(all, option);
   append(all, arch);
   append(all, source.name); // __FILE__, and the names of local symbols
   append(all, source.content);

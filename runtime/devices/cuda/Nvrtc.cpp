@@ -116,7 +116,8 @@ Result<CudaImage> Nvrtc::compile(const std::string &name, const std::string &sou
   std::unique_ptr<Program, decltype(destroy)> owner(&program, destroy);
 
   std::string arch = "--gpu-architecture=" + options.arch;
-  std::vector<const char *> flags = {arch.c_str(), standingOptions()};
+  std::vector<const char *> flags = {arch.c_str()};
+  flags.insert(flags.end(), std::begin(standingOptions), std::end(standingOptions));
   if (options.reportResources)
     flags.push_back("--ptxas-options=-v");
   code = library->compileProgram(program, static_cast<int>(flags.size()), flags.data());

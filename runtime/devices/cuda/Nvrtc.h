@@ -53,8 +53,10 @@ public:
                             const std::vector<CudaHeader> &headers,
                             const CudaCompileOptions &options) const;
 
-  /// What compile() tells the compiler beside the architecture.
-  static const char *standingOptions() { return "--std=c++17"; }
+  /// What compile() tells the compiler beside the architecture. Where a multiplication and an
+  /// addition are to be one, the source says so: else the same line could round differently in two
+  /// kernels, by what is inlined around it.
+  static constexpr const char *standingOptions[] = {"--std=c++17", "--fmad=false"};
 
 private:
   struct Library;

@@ -232,7 +232,7 @@ TEST(CudaGemm, F32WeightsRoundedToBf16WithSplitDepth) {
 
 namespace {
 template <class T, int Heads, int KvHeads, int HeadDim, int Window = 0, bool Alibi = false,
-          int Softcap = 0>
+          int Softcap = 0, int PartKeys = 0, int Parts = 0>
 struct TestAttention {
   using Query = T;
   using Result = T;
@@ -242,6 +242,7 @@ struct TestAttention {
   static constexpr int window = Window;
   static constexpr float softcap = Softcap;
   static constexpr bool alibi = Alibi;
+  static constexpr int partKeys = PartKeys, parts = Parts;
   static float slope(int head) { return 0.1f / float(1 + head); }
 };
 
@@ -275,7 +276,9 @@ struct TestBatch {
   }
 };
 
-template <class Config, class Products, int Splits> void checkAttention() {
+/// Checks the results of a batch and puts them into `results`.
+template <class Config, class Products, int Splits>
+void checkAttention(std::vector<typename Config::Result> *results = nullptr) {
   using T = typename Config::Query;
   using Cache = typename Config::Cache;
   using Kernel = Attention<Config, Products, Splits>;
@@ -336,6 +339,8 @@ template <class Config, class Products, int Splits> void checkAttention() {
                       expected[size_t(i)] / total, tolerance<T>())
               << "row " << n << ", head " << h << ", element " << i;
       }
+    if (results)
+      *results = result;
   }
 }
 } // namespace
@@ -379,6 +384,38 @@ TEST(CudaAttention, TensorPrefillInAWindow) {
 TEST(CudaAttention, TensorDecodeInAWindowWithSoftCap) {
   using Config = TestAttention<f16, 2, 1, 16, 100, false, 2>;
   checkAttention<Config, TensorAttention<Config, 1, 4, 16>, 2>();
+}
+
+/// With fixed parts a row has the same bits by itself and in tiles of several rows.
+template <class Config, class Decode, class Prefill, class SmallPrefill> void checkFixedParts() {
+  using Values = std::vector<typename Config::Result>;
+  Values decode, prefill, small;
+  checkAttention<Config, Decode, Config::parts>(&decode);
+  checkAttention<Config, Prefill, 0>(&prefill);
+  checkAttention<Config, SmallPrefill, 0>(&small);
+  ASSERT_EQ(decode.size(), prefill.size());
+  EXPECT_EQ(std::memcmp(decode.data(), prefill.data(), decode.size() * sizeof(decode[0])), 0);
+  EXPECT_EQ(std::memcmp(decode.data(), small.data(), decode.size() * sizeof(decode[0])), 0);
+}
+TEST(CudaAttention, FixedPartsOnTensorCores) {
+  using Config = TestAttention<bf16, 4, 2, 64, 0, false, 0, /*PartKeys=*/64, /*Parts=*/3>;
+  checkFixedParts<Config, TensorAttention<Config, 1, 1, 64>, TensorAttention<Config, 4, 1, 64>,
+                  TensorAttention<Config, 1, 1, 64>>();
+}
+TEST(CudaAttention, FixedPartsInAWindowWithAlibi) {
+  using Config = TestAttention<f16, 6, 2, 16, 70, true, 0, /*PartKeys=*/64, /*Parts=*/8>;
+  checkFixedParts<Config, TensorAttention<Config, 1, 1, 64>, TensorAttention<Config, 4, 1, 64>,
+                  TensorAttention<Config, 2, 1, 64>>();
+}
+TEST(CudaAttention, FixedPartsInFloat32) {
+  using Config = TestAttention<float, 4, 2, 20, 0, false, 30, /*PartKeys=*/32, /*Parts=*/4>;
+  checkFixedParts<Config, ExactAttention<Config, 2, 32>, ExactAttention<Config, 16, 32>,
+                  ExactAttention<Config, 8, 32>>();
+}
+TEST(CudaAttention, OneFixedPart) {
+  using Config = TestAttention<bf16, 2, 2, 32, 0, false, 0, /*PartKeys=*/64, /*Parts=*/1>;
+  checkFixedParts<Config, TensorAttention<Config, 1, 1, 64>, TensorAttention<Config, 4, 1, 64>,
+                  TensorAttention<Config, 2, 1, 64>>();
 }
 
 /// The head sizes of models, with the tiles that the emitter gives them: decode and prefill, on the

@@ -23,6 +23,7 @@ struct Case {
   std::string precision;
   std::string arch;
   bool fuse = true;
+  bool batchInvariant = false;
 };
 
 class EmittedCuda : public testing::TestWithParam<Case> {};
@@ -52,7 +53,8 @@ std::vector<std::string> spillingFunctions(const std::string &log) {
 
 std::string testName(const testing::TestParamInfo<Case> &info) {
   std::string name = info.param.model + "_" + info.param.precision + "_" + info.param.arch +
-                     (info.param.fuse ? "" : "_unfused");
+                     (info.param.fuse ? "" : "_unfused") +
+                     (info.param.batchInvariant ? "_batch_invariant" : "");
   for (char &c : name)
     if (!isalnum(static_cast<unsigned char>(c)))
       c = '_';
@@ -69,6 +71,12 @@ std::vector<Case> allCases() {
       for (const char *config : {"falcon-7b", "tinyllama-1.1b"})
         cases.push_back({std::string("configs/") + config + ".json", precision, arch});
   }
+  for (const char *config : {"configs/falcon-7b.json", "configs/llama-3.1-8b.json"}) {
+    cases.push_back({config, "bf16-true", "sm_90a", /*fuse=*/true, /*batchInvariant=*/true});
+    cases.push_back({config, "bf16-true", "sm_80", /*fuse=*/true, /*batchInvariant=*/true});
+  }
+  cases.push_back({"tiny-llama", "32-true", "sm_80", /*fuse=*/true, /*batchInvariant=*/true});
+  cases.push_back({"tiny-llama", "16-mixed", "sm_90a", /*fuse=*/true, /*batchInvariant=*/true});
   cases.push_back({"tiny-llama", "32-true", "sm_80", /*fuse=*/false});
   cases.push_back({"configs/falcon-7b.json", "bf16-true", "sm_90a", /*fuse=*/false});
   return cases;
@@ -115,6 +123,7 @@ TEST_P(EmittedCuda, CompilesWithoutSpills) {
   CompileOptions options = cudaOptions(LLMOPT_SOURCE_DIR "/models/" + GetParam().model,
                                        GetParam().precision, GetParam().arch, artifact);
   options.fuse = GetParam().fuse;
+  options.batchInvariant = GetParam().batchInvariant;
   auto compiled = compile(options);
   ASSERT_TRUE(compiled) << compiled.error().message();
   int sources = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <unistd.h>
 
 namespace llmopt {
@@ -22,12 +23,14 @@ CompiledModel::CompiledModel(CompileOptions options) {
 
 CompiledModel::~CompiledModel() { fs::remove_all(folder); }
 
-std::unique_ptr<Device> CompiledModel::open(int threads, int64_t pages) const {
+std::unique_ptr<Device> CompiledModel::open(int threads, int64_t pages,
+                                            const std::string &name) const {
   auto artifact = Artifact::open(artifactPath, threads);
   EXPECT_TRUE(artifact) << artifact.error().message();
   if (!artifact)
     return nullptr;
   DeviceOptions options;
+  options.device = name;
   options.threads = threads;
   options.quiet = true;
   auto device = openDevice(std::make_shared<const Artifact>(*std::move(artifact)), options);
@@ -79,6 +82,33 @@ void Sequences::step(const std::vector<Run> &runs) {
     kept.insert(kept.end(), row, row + values);
     row += values;
   }
+}
+
+void feedMixed(Sequences &sequences, const std::vector<std::vector<int32_t>> &texts,
+               std::mt19937 &random) {
+  std::vector<size_t> done(texts.size());
+  for (bool more = true; more;) {
+    more = false;
+    std::vector<Run> runs;
+    for (size_t s = 0; s < texts.size(); ++s) {
+      size_t left = texts[s].size() - done[s];
+      more |= left > 0;
+      if (left == 0 || random() % 4 == 0)
+        continue;
+      // Every other chunk is one token: a decode step beside the prefills.
+      size_t count = std::min<size_t>(left, random() % 2 ? 1 : 1 + random() % 40);
+      runs.push_back(
+          {int32_t(s),
+           {texts[s].begin() + long(done[s]), texts[s].begin() + long(done[s] + count)}});
+      done[s] += count;
+    }
+    if (!runs.empty())
+      sequences.step(runs);
+  }
+}
+
+bool sameBits(const std::vector<float> &a, const std::vector<float> &b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 double relativeError(const std::vector<float> &a, const float *b) {

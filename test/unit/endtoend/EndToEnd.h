@@ -8,12 +8,13 @@
 
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
 namespace llmopt {
 
-/// A checkpoint compiled for this machine's CPU into a temporary artifact, removed with the object.
+/// A checkpoint compiled into a temporary artifact, removed with the object.
 class CompiledModel {
 public:
   /// `options` without its output. A failure is a failure of the test.
@@ -23,8 +24,9 @@ public:
   CompiledModel &operator=(const CompiledModel &) = delete;
 
   const std::string &path() const { return artifactPath; }
-  /// The artifact on a device with room for `pages` pages; null after a failure.
-  std::unique_ptr<Device> open(int threads, int64_t pages) const;
+  /// The artifact on a device (as in DeviceOptions) with room for `pages` pages; null after a
+  /// failure.
+  std::unique_ptr<Device> open(int threads, int64_t pages, const std::string &device = "") const;
 
 private:
   std::filesystem::path folder;
@@ -57,6 +59,12 @@ private:
   std::vector<int32_t> lengths;
   std::vector<std::vector<float>> all;
 };
+
+/// The sequences in chunks of 1 to 40 tokens, beside each other, some waiting in some steps.
+void feedMixed(Sequences &sequences, const std::vector<std::vector<int32_t>> &texts,
+               std::mt19937 &random);
+
+bool sameBits(const std::vector<float> &a, const std::vector<float> &b);
 
 /// ||a - b|| / ||b||
 double relativeError(const std::vector<float> &a, const float *b);

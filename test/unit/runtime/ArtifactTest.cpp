@@ -1,4 +1,5 @@
 #include "runtime/artifact/Artifact.h"
+#include "runtime/artifact/Checksum.h"
 
 #include "support/Files.h"
 #include "test/unit/runtime/TinyModel.h"
@@ -74,6 +75,25 @@ TEST(Artifact, ManifestSurvivesItsText) {
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->serialize(), text);
   EXPECT_EQ(read->stopTokens, manifest.stopTokens);
+}
+
+// Else the fuzzers would not come past what the format asks for.
+TEST(Artifact, TheFuzzersBeginWithOneOfThisVersion) {
+  const std::string corpus = LLMOPT_SOURCE_DIR "/test/fuzz/artifact/corpus/";
+  auto fields = readFile(corpus + "manifest/tiny.txt");
+  ASSERT_TRUE(fields) << fields.error().message();
+  std::string body = fmt::format("{{\n  \"format\": \"llmopt artifact\",\n  \"version\": {},\n{}",
+                                 artifactFormatVersion, *fields);
+  std::string text = fmt::format("{},\n  \"checksum\": \"{}\"\n}}\n", body,
+                                 checksumText(body.data(), body.size()));
+  auto manifest = Manifest::parse(text, "tiny.txt");
+  EXPECT_TRUE(manifest) << manifest.error().message();
+  for (const auto &file : std::filesystem::directory_iterator(corpus + "plan")) {
+    auto json = readJsonFile(file.path().string());
+    ASSERT_TRUE(json) << json.error().message();
+    auto plan = Plan::fromJson(*json, file.path().string());
+    EXPECT_TRUE(plan) << plan.error().message();
+  }
 }
 
 TEST(Artifact, NamesAMissingPath) {

@@ -1,0 +1,183 @@
+//===- CudaModelTest.cpp - Emitted CUDA source, executed, against references ------------------===//
+//
+// Every golden model, compiled for each architecture and precision, and run by what emits its
+// source: on the emulated device with all of its checks, and on a card where there is one (the
+// tests of the label `gpu`).
+//
+//===------------------------------------------------------------------------------------------===//
+
+#include "EndToEnd.h"
+
+#include "runtime/check/Check.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <random>
+#include <tuple>
+
+using namespace llmopt;
+
+namespace {
+struct Case {
+  std::string device, model, arch, precision;
+};
+
+void PrintTo(const Case &parameter, std::ostream *out) {
+  *out << parameter.model << ", " << parameter.precision << ", " << parameter.arch;
+}
+
+std::string testName(const testing::TestParamInfo<Case> &info) {
+  std::string name = info.param.model.substr(info.param.model.rfind('/') + 1) + "_" +
+                     info.param.precision + "_" + info.param.arch;
+  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-'; }, '_');
+  return name;
+}
+
+/// While it lives, the blocks of a grid and the threads of a block run in an order of `seed`; 0:
+/// rising. Cards have an order of their own.
+class BlockOrder {
+public:
+  explicit BlockOrder(int seed) {
+    ::setenv("LLMOPT_EMULATOR_SEED", std::to_string(seed).c_str(), 1);
+  }
+  ~BlockOrder() { ::unsetenv("LLMOPT_EMULATOR_SEED"); }
+};
+
+/// Skips where the case's device is a card that is not there.
+class OnDevice : public testing::TestWithParam<Case> {
+protected:
+  void SetUp() override {
+    if (GetParam().device == "cuda" && !std::filesystem::exists("/dev/nvidiactl"))
+      GTEST_SKIP() << "there is no NVIDIA card";
+    if (!std::filesystem::exists(GetParam().model))
+      GTEST_SKIP() << "the trained checkpoints are not beside this repository";
+  }
+
+  static CompileOptions options() {
+    CompileOptions options;
+    options.checkpoint = GetParam().model;
+    options.target = "cuda";
+    options.arch = GetParam().arch;
+    options.precision = GetParam().precision;
+    return options;
+  }
+};
+
+class CudaModel : public OnDevice {};
+class CudaTrainedModel : public OnDevice {};
+class CudaInvariance : public OnDevice {};
+
+/// Logits, greedy and sampled continuations of a compiled golden model (runtime/check).
+void expectRight(const CompiledModel &compiled, int64_t newTokens) {
+  CheckOptions check;
+  check.artifact = compiled.path();
+  check.goldens = testing::WithParamInterface<Case>::GetParam().model;
+  check.newTokens = newTokens;
+  check.device.device = testing::WithParamInterface<Case>::GetParam().device;
+  check.device.threads = 2;
+  check.device.quiet = true;
+  auto result = runCheck(check);
+  ASSERT_TRUE(result) << result.error().message();
+  EXPECT_EQ(result->failures(), std::vector<std::string>());
+}
+} // namespace
+
+TEST_P(CudaTrainedModel, MatchesItsGoldens) {
+  // The goldens of the tiny models have had all kernels watched.
+  ::setenv("LLMOPT_EMULATOR_CHECKS", "0", 1);
+  expectRight(CompiledModel(options()), /*newTokens=*/1);
+  ::unsetenv("LLMOPT_EMULATOR_CHECKS");
+}
+
+TEST_P(CudaModel, MatchesItsGoldensInEveryBlockOrder) {
+  CompiledModel compiled(options());
+  for (int seed : {0, 7}) {
+    BlockOrder order(seed);
+    SCOPED_TRACE("order of seed " + std::to_string(seed));
+    expectRight(compiled, /*newTokens=*/seed ? 1 : 3);
+  }
+}
+
+TEST_P(CudaInvariance, BitsDoNotDependOnBatchOrChunks) {
+  CompileOptions options = this->options();
+  options.batchInvariant = true;
+  CompiledModel compiled(options);
+  constexpr int32_t count = 3;
+  auto device = compiled.open(2, 1, GetParam().device);
+  ASSERT_NE(device, nullptr);
+  const Manifest &manifest = device->artifact().manifest;
+  EXPECT_TRUE(manifest.batchInvariant);
+  const int64_t pagesEach = (manifest.contextLength + 15) / 16;
+  ASSERT_TRUE(device->allocateCache(Sequences::pages(count, pagesEach)));
+
+  std::mt19937 random(7);
+  std::vector<std::vector<int32_t>> texts;
+  for (int32_t length : {50, 1, 21}) {
+    texts.emplace_back(std::min<int64_t>(length, manifest.contextLength));
+    for (int32_t &token : texts.back())
+      token = int32_t(random() % uint32_t(manifest.vocabularySize));
+  }
+  Sequences alone(*device, count, pagesEach);
+  for (int32_t s = 0; s < count; ++s)
+    alone.step({{s, texts[size_t(s)]}});
+  ASSERT_TRUE(device->allocateCache(Sequences::pages(count, pagesEach)));
+  Sequences mixed(*device, count, pagesEach);
+  feedMixed(mixed, texts, random);
+  for (int32_t s = 0; s < count; ++s)
+    EXPECT_TRUE(sameBits(mixed.logits(s), alone.logits(s)))
+        << "sequence " << s << " of " << texts[size_t(s)].size() << " tokens";
+}
+
+//===- Cases ----------------------------------------------------------------------------------===//
+
+static const char *const archs[] = {"sm_80", "sm_90a"};
+
+/// Every family and kind in float32, float16 and bfloat16; two of them in the mixed precisions too.
+static std::vector<Case> modelCases(const std::string &device) {
+  std::vector<Case> cases;
+  for (const char *arch : archs) {
+    for (const std::string &model : goldenModels())
+      for (const char *precision : {"32-true", "16-true", "bf16-true"})
+        cases.push_back({device, goldenModel(model), arch, precision});
+    for (const char *model : {"llama_gqa", "falcon_7b"})
+      for (const char *precision : {"16-mixed", "bf16-mixed"})
+        cases.push_back({device, goldenModel(model), arch, precision});
+  }
+  return cases;
+}
+
+static std::vector<Case> trainedCases(const std::string &device) {
+  std::vector<Case> cases;
+  for (auto [model, arch, precision] : {std::tuple("stories260k", "sm_80", "32-true"),
+                                        std::tuple("stories260k", "sm_90a", "bf16-true"),
+                                        std::tuple("tiny-llama", "sm_80", "bf16-true"),
+                                        std::tuple("tiny-llama", "sm_90a", "32-true"),
+                                        std::tuple("tiny-falcon", "sm_80", "32-true"),
+                                        std::tuple("tiny-falcon", "sm_90a", "bf16-true")})
+    cases.push_back(
+        {device, std::string(LLMOPT_SOURCE_DIR "/../shared/models/") + model, arch, precision});
+  return cases;
+}
+
+static std::vector<Case> invarianceCases(const std::string &device) {
+  std::vector<Case> cases;
+  for (const char *arch : archs) {
+    for (const char *precision : {"32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed"})
+      cases.push_back({device, goldenModel("llama_gqa"), arch, precision});
+    for (const char *model : {"falcon_7b", "falcon_rw_alibi", "gpt2", "mistral_window"})
+      cases.push_back({device, goldenModel(model), arch, "bf16-true"});
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Emulated, CudaModel, testing::ValuesIn(modelCases("cuda-emulated")),
+                         testName);
+INSTANTIATE_TEST_SUITE_P(Emulated, CudaTrainedModel,
+                         testing::ValuesIn(trainedCases("cuda-emulated")), testName);
+INSTANTIATE_TEST_SUITE_P(Emulated, CudaInvariance,
+                         testing::ValuesIn(invarianceCases("cuda-emulated")), testName);
+INSTANTIATE_TEST_SUITE_P(Card, CudaModel, testing::ValuesIn(modelCases("cuda")), testName);
+INSTANTIATE_TEST_SUITE_P(Card, CudaTrainedModel, testing::ValuesIn(trainedCases("cuda")), testName);
+INSTANTIATE_TEST_SUITE_P(Card, CudaInvariance, testing::ValuesIn(invarianceCases("cuda")),
+                         testName);
