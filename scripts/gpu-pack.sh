@@ -83,17 +83,17 @@ if [ -z "$tiny" ]; then
       done
     done
   done
-  for config in llama-3.2-1b llama-3.1-8b falcon-7b; do
+  # timed NAME CONFIG OPTION...: a published shape, of random weights
+  timed() {
     for arch in sm_80 sm_90a; do
-      "$compile" "models/configs/$config.json" --random-weights -o "$out/time/$config.$arch.llmopt" \
-        --target cuda --precision bf16-true --arch "$arch" --context-length 4096 --quiet
+      "$compile" "models/configs/$2.json" --random-weights -o "$out/time/$1.$arch.llmopt" \
+        --target cuda --precision bf16-true --arch "$arch" --quiet "${@:3}"
     done
-  done
-  # What --batch-invariant costs.
-  for arch in sm_80 sm_90a; do
-    "$compile" models/configs/llama-3.1-8b.json --random-weights -o "$out/time/llama-3.1-8b-invariant.$arch.llmopt" \
-      --target cuda --precision bf16-true --arch "$arch" --context-length 4096 --batch-invariant --quiet
-  done
+  }
+  timed llama-3.2-1b llama-3.2-1b --context-length 4096
+  timed llama-3.1-8b llama-3.1-8b --context-length 4096
+  timed llama-3.1-8b-invariant llama-3.1-8b --context-length 4096 --batch-invariant # what that costs
+  timed falcon-7b falcon-7b
 fi
 tar -czf "$out.tar.gz" -C "$(dirname "$out")" "$(basename "$out")"
 echo "$out: $(du -sh "$out" | cut -f1), $out.tar.gz: $(du -h "$out.tar.gz" | cut -f1), $(find "$out/check" -name '*.llmopt' | wc -l) artifacts to check, $(find "$out/time" -name '*.llmopt' | wc -l) to time"

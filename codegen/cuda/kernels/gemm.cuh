@@ -32,7 +32,7 @@ template <class Weight, class Compute, class Schedule> struct TensorProduct {
   static constexpr bool mixed = !same<Weight, Compute>;
   /// Elements after a row in shared memory, so that the lanes of a load meet different banks: 16
   /// bytes for the 16-bit rows of loadMatrices, 32 for pairs of floats.
-  static constexpr int weightPadding = 8, xPadding = 8;
+  static constexpr int weightPadding = larger(8, pieceElements<Weight>), xPadding = 8;
   static constexpr int tilesM = Schedule::columns / Schedule::warpColumns / 16;
   static constexpr int tilesN = Schedule::rows / Schedule::warpRows / 8;
   static constexpr int ownDepth = Schedule::depth / Schedule::warpDepths;
@@ -60,7 +60,7 @@ template <class Weight, class Compute, class Schedule> struct TensorProduct {
       unsigned left[tilesM][4];
       LLMOPT_UNROLL
       for (int m = 0; m < tilesM; ++m)
-        readWeights(left[m], weights + (column + m * 16) * weightStride + k, weightStride);
+        readWeights(left[m], weights, (column + m * 16) * weightStride + k, weightStride);
       LLMOPT_UNROLL
       for (int n = 0; n < tilesN; n += 2) {
         unsigned right[4];
@@ -93,16 +93,21 @@ template <class Weight, class Compute, class Schedule> struct TensorProduct {
   }
 
 private:
-  static LLMOPT_DEVICE void readWeights(unsigned (&to)[4], const Weight *tile, int stride) {
+  /// The 16 x 16 weights from element `first` on.
+  static LLMOPT_DEVICE void readWeights(unsigned (&to)[4], const Weight *weights, int first,
+                                        int stride) {
     int lane = laneIndex();
     if constexpr (mixed) {
-      const float *from = tile + lane / 4 * stride + lane % 4 * 2;
-      to[0] = packPair(from[0], from[1], Compute{});
-      to[1] = packPair(from[8 * stride], from[8 * stride + 1], Compute{});
-      to[2] = packPair(from[8], from[9], Compute{});
-      to[3] = packPair(from[8 * stride + 8], from[8 * stride + 9], Compute{});
+      auto pair = [&](int row, int k) {
+        int at = first + (lane / 4 + row) * stride + lane % 4 * 2 + k;
+        return packPair(elementOf(weights, at), elementOf(weights, at + 1), Compute{});
+      };
+      to[0] = pair(0, 0);
+      to[1] = pair(8, 0);
+      to[2] = pair(0, 8);
+      to[3] = pair(8, 8);
     } else {
-      loadMatrices(to, tile + lane % 16 * stride + lane / 16 * 8);
+      loadMatrices(to, weights + first + lane % 16 * stride + lane / 16 * 8);
     }
   }
 };
@@ -173,7 +178,7 @@ template <class Shape, class Schedule> struct Gemm {
   /// afterwards the sums, [splits][rows][columns + 1].
   static constexpr int weightRow = Schedule::depth + Product::weightPadding;
   static constexpr int xRow = Schedule::depth + Product::xPadding;
-  static constexpr int weightBytes = Schedule::columns * weightRow * int(sizeof(Weight));
+  static constexpr int weightBytes = Schedule::columns * weightRow * elementBits<Weight> / 8;
   static constexpr int xBytes = Schedule::rows * xRow * int(sizeof(Compute));
   static constexpr int stageBytes = weightBytes + xBytes;
   static constexpr int sumStride = Schedule::columns + 1;
@@ -258,9 +263,10 @@ private:
       int column = index / piecesOfRow, inner = index % piecesOfRow * piece;
       int k = step * Schedule::depth + inner;
       bool valid = weightRows[i] >= 0 && k < Shape::depth;
-      const Weight *from = valid ? weight + (long long)weightRows[i] * stride + k : weight;
+      const Weight *from =
+          valid ? elementAt(weight, (long long)weightRows[i] * stride + k) : weight;
       if (column < Schedule::columns)
-        copyAsync(to + column * weightRow + inner, from, valid);
+        copyAsync(elementAt(to, column * weightRow + inner), from, valid);
     }
   }
 

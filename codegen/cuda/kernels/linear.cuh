@@ -12,9 +12,9 @@
 //     static LLMOPT_DEVICE constexpr Segment segment(int index);   // index < segments
 //   };
 //
-// Weight is Compute, or float that is rounded to Compute as it is read ("mixed" precisions). It
-// lies row-major, its rows padded with zeros to 16 bytes (#llm.packed<panel = 1, interleave = 16
-// bytes>), 16-byte aligned.
+// Weight is Compute, or float that is rounded to Compute as it is read ("mixed" precisions), or a
+// type of 8 or 4 bits, whose values Compute has. It lies row-major, its rows padded with zeros to
+// 16 bytes (#llm.packed<panel = 1, interleave = 16 bytes>), 16-byte aligned.
 //
 // Outputs are cut into segments, which the epilogue treats alike, and segments into units: one
 // output column, or a pair of columns that the epilogue needs together (gate and up; the two

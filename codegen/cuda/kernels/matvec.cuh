@@ -52,7 +52,7 @@ template <class Shape, int Rows, int Columns, int Warps, int Stages> struct Matv
   static constexpr int slices = (Shape::depth + slice - 1) / slice;
   static constexpr int stride = weightStride<Shape>;
   static constexpr int queueBytes = Warps * Stages * Columns * 32 * 16;
-  static constexpr int xStride = (Shape::depth + 15) / 16 * 16;
+  static constexpr int xStride = roundUp(Shape::depth, larger(16, piece));
   static constexpr int xBytes = Rows * xStride * int(sizeof(Compute));
   static constexpr int sumBytes = Warps * Columns * Rows * 4;
   static constexpr int sharedBytes = queueBytes + xBytes + sumBytes;
@@ -121,7 +121,7 @@ private:
     LLMOPT_UNROLL
     for (int c = 0; c < Columns; ++c) {
       int row = weightRows[c];
-      const Weight *from = weight + (long long)(row < 0 ? 0 : row) * stride + k;
+      const Weight *from = elementAt(weight, (long long)(row < 0 ? 0 : row) * stride + k);
       copyAsync(stage + c * 32 + laneIndex(), from, row >= 0, policy);
     }
   }

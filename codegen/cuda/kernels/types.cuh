@@ -1,8 +1,9 @@
 //===- types.cuh - Storage types of the CUDA kernels and small helpers ------------------------===//
 //
 // float, bf16 (upper half of a float32) and f16 (IEEE binary16). All arithmetic is float32; storing
-// rounds to nearest even. No header of the CUDA toolkit is needed: NVRTC alone compiles the
-// kernels.
+// rounds to nearest even. Weights may also be e4m3, int8 or int4, whose products are of a wider
+// type, and whose scales are an epilogue's. No header of the CUDA toolkit is needed: NVRTC alone
+// compiles the kernels.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -20,10 +21,28 @@ struct bf16 {
 struct f16 {
   unsigned short bits;
 };
+/// Eight bits of floating point, 4 of exponent (bias 7) and 3 of mantissa; finite values only.
+struct e4m3 {
+  unsigned char bits;
+};
+struct int8 {
+  signed char value;
+};
+/// Two integers from -8 to 7 in two's complement, the lower bits first.
+struct int4 {
+  unsigned char pair;
+};
 
 LLMOPT_DEVICE float toFloat(float value) { return value; }
 LLMOPT_DEVICE float toFloat(bf16 value) { return bitsToFloat(unsigned(value.bits) << 16); }
 LLMOPT_DEVICE float toFloat(f16 value) { return halfToFloat(value.bits); }
+/// As a half, whose bias is greater by 8.
+LLMOPT_DEVICE float toFloat(e4m3 value) {
+  return halfToFloat(
+             static_cast<unsigned short>((value.bits & 0x80) << 8 | (value.bits & 0x7f) << 7)) *
+         256.0f;
+}
+LLMOPT_DEVICE float toFloat(int8 value) { return float(value.value); }
 
 template <class T> LLMOPT_DEVICE T fromFloat(float value);
 template <> LLMOPT_DEVICE float fromFloat<float>(float value) { return value; }
@@ -52,7 +71,23 @@ LLMOPT_DEVICE float minusInfinity() { return bitsToFloat(0xff800000u); }
 struct alignas(16) Piece {
   unsigned words[4];
 };
-template <class T> inline constexpr int pieceElements = 16 / int(sizeof(T));
+/// Bits of an element in memory.
+template <class T> inline constexpr int elementBits = 8 * int(sizeof(T));
+template <> inline constexpr int elementBits<int4> = 4;
+template <class T> inline constexpr int pieceElements = 128 / elementBits<T>;
+
+/// Where element `index` lies; of int4 an even one.
+template <class T> LLMOPT_DEVICE T *elementAt(T *base, long long index) { return base + index; }
+LLMOPT_DEVICE const int4 *elementAt(const int4 *base, long long index) { return base + index / 2; }
+LLMOPT_DEVICE int4 *elementAt(int4 *base, long long index) { return base + index / 2; }
+
+/// The value of an element.
+template <class T> LLMOPT_DEVICE float elementOf(const T *base, long long index) {
+  return toFloat(base[index]);
+}
+LLMOPT_DEVICE float elementOf(const int4 *base, long long index) {
+  return float(((base[index / 2].pair >> index % 2 * 4 & 15) ^ 8) - 8);
+}
 
 /// The elements of a piece as floats.
 LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[4], float) {
@@ -73,6 +108,13 @@ LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[8], f16) {
     to[2 * i] = halfToFloat(static_cast<unsigned short>(piece.words[i] & 0xffffu));
     to[2 * i + 1] = halfToFloat(static_cast<unsigned short>(piece.words[i] >> 16));
   }
+}
+/// The same for types of less than 16 bits.
+template <class T, int Count> LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[Count], T) {
+  static_assert(Count == pieceElements<T>, "a piece");
+  LLMOPT_UNROLL
+  for (int i = 0; i < Count; ++i)
+    to[i] = elementOf(reinterpret_cast<const T *>(&piece), i);
 }
 
 /// Two values, rounded, as a register of a matrix product.

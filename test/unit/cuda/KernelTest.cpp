@@ -102,15 +102,40 @@ template <class Shape> struct NormInput {
   }
 };
 
+/// Weights in rows of weightStride elements, zeros past the depth.
+template <class Shape> std::vector<typename Shape::Weight> randomWeights() {
+  using W = typename Shape::Weight;
+  constexpr size_t stride = weightStride<Shape>;
+  if constexpr (elementBits<W> >= 16) {
+    std::vector<W> weights = randomValues<W>(Shape::columns * stride, 1);
+    for (size_t i = 0; i < weights.size(); ++i)
+      if (i % stride >= Shape::depth)
+        weights[i] = fromFloat<W>(0);
+    return weights;
+  } else {
+    std::mt19937 random(1);
+    std::vector<W> weights(Shape::columns * stride * elementBits<W> / 8);
+    auto *bytes = reinterpret_cast<unsigned char *>(weights.data());
+    for (size_t i = 0; i < weights.size(); ++i) {
+      size_t element = i * 8 / elementBits<W> % stride;
+      bytes[i] = static_cast<unsigned char>(random());
+      if (same<W, e4m3> && (bytes[i] & 0x7f) == 0x7f)
+        bytes[i] = 0; // not finite
+      if (element >= Shape::depth)
+        bytes[i] = 0;
+      else if (same<W, int4> && element + 1 == Shape::depth)
+        bytes[i] &= 15;
+    }
+    return weights;
+  }
+}
+
 template <class Kernel, class Shape, int RowsOfTile> void checkLinear(int rows, bool norm) {
   using W = typename Shape::Weight;
   using C = typename Shape::Compute;
-  std::vector<W> plain = randomValues<W>(size_t(Shape::columns) * Shape::depth, 1);
-  std::vector<W> padded(size_t(Shape::columns) * weightStride<Shape>, fromFloat<W>(0));
-  for (int o = 0; o < Shape::columns; ++o)
-    for (int k = 0; k < Shape::depth; ++k)
-      padded[size_t(o * weightStride<Shape> + k)] = plain[size_t(o * Shape::depth + k)];
-  Aligned<W> weight(padded);
+  Aligned<W> weight(randomWeights<Shape>());
+  // Of what the products are rounded to.
+  const double size = same<W, e4m3> ? 448 : same<W, int8> ? 128 : same<W, int4> ? 8 : 1;
   Aligned<C> x(randomValues<C>(size_t(rows) * Shape::depth, 2));
   for (bool falling : {false, true}) {
     std::vector<float> y(size_t(rows) * Shape::columns, NAN);
@@ -138,10 +163,10 @@ template <class Kernel, class Shape, int RowsOfTile> void checkLinear(int rows, 
       for (int o = 0; o < Shape::columns; ++o) {
         double sum = 0;
         for (int k = 0; k < Shape::depth; ++k)
-          sum += double(roundTo<C>(toFloat(plain[size_t(o * Shape::depth + k)]))) * scale *
+          sum += double(roundTo<C>(elementOf(weight.data(), o * weightStride<Shape> + k))) * scale *
                  toFloat(x.data()[n * Shape::depth + k]);
         EXPECT_NEAR(y[size_t(n * Shape::columns + o)], sum,
-                    (norm ? tolerance<C>() : 1e-5) * std::sqrt(double(Shape::depth)))
+                    size * (norm ? tolerance<C>() : 1e-5) * std::sqrt(double(Shape::depth)))
             << "row " << n << ", column " << o;
         EXPECT_EQ(writes[size_t(n * Shape::columns + o)], 1);
       }
@@ -188,6 +213,22 @@ TEST(CudaMatvec, SixteenRowsOfFloats) {
 TEST(CudaMatvec, EightRowsOfFloatsRoundedToF16) {
   using Shape = TestShape<float, f16, 300>;
   checkLinear<Matvec<Shape, 8, 4, 4, 3>, Shape, 8>(11, false);
+}
+
+TEST(CudaMatvec, WeightsOfEightAndFourBits) {
+  checkLinear<Matvec<TestShape<e4m3, bf16, 600>, 1, 8, 2, 3>, TestShape<e4m3, bf16, 600>, 1>(1,
+                                                                                             true);
+  checkLinear<Matvec<TestShape<int8, f16, 1030>, 2, 8, 2, 2>, TestShape<int8, f16, 1030>, 2>(2,
+                                                                                             false);
+  checkLinear<Matvec<TestShape<int4, bf16, 1100>, 1, 4, 2, 2>, TestShape<int4, bf16, 1100>, 1>(
+      1, false);
+}
+TEST(CudaGemm, WeightsOfEightAndFourBits) {
+  using Schedule = GemmSchedule<32, 16, 128, 3, 2, 1, 4>;
+  checkLinear<Gemm<TestShape<e4m3, f16, 168>, Schedule>, TestShape<e4m3, f16, 168>, 16>(10, false);
+  checkLinear<Gemm<TestShape<int8, bf16, 168>, Schedule>, TestShape<int8, bf16, 168>, 16>(5, false);
+  checkLinear<Gemm<TestShape<int4, bf16, 352>, Schedule>, TestShape<int4, bf16, 352>, 16>(17,
+                                                                                          false);
 }
 
 TEST(CudaGemm, EveryNumberOfRows) {

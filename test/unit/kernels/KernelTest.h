@@ -7,6 +7,7 @@
 
 #include "abi.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <functional>
@@ -33,7 +34,10 @@ public:
   const T &operator[](int64_t i) const { return memory.get()[i]; }
 
 private:
-  static size_t bytes(int64_t count) { return size_t(roundUp(count * int64_t(sizeof(T)), 64)); }
+  /// GCC 13 follows a negative count to a warning.
+  static size_t bytes(int64_t count) {
+    return size_t(roundUp(std::max<int64_t>(count, 0) * int64_t(sizeof(T)), 64));
+  }
   int64_t count;
   std::unique_ptr<T[], void (*)(void *)> memory;
 };
