@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 
 #include "codegen/EmbeddedFile.h"
+#include "runtime/devices/cuda/CudaPlan.h"
 #include "support/Files.h"
 #include "test/unit/cuda/NvrtcTest.h"
 #include "tools/Compile.h"
@@ -117,6 +118,16 @@ void checkSource(const Nvrtc &nvrtc, const Folder &artifact, const std::string &
 }
 } // namespace
 
+/// What a decode step of one sequence launches.
+static size_t decodeLaunches(const Artifact &artifact) {
+  auto plan = CudaPlan::read(artifact.plan, "plan.json");
+  EXPECT_TRUE(plan) << plan.error().message();
+  size_t count = 0;
+  for (size_t i = 0; plan && i < artifact.plan.launches.size(); ++i)
+    count += plan->calls(i, /*rows=*/1).size();
+  return count;
+}
+
 TEST_P(EmittedCuda, CompilesWithoutSpills) {
   LLMOPT_NEED_NVRTC(nvrtc);
   Folder artifact("emitted-cuda");
@@ -132,6 +143,14 @@ TEST_P(EmittedCuda, CompilesWithoutSpills) {
     ++sources;
   }
   EXPECT_EQ(sources, compiled->kernels + 1); // and sampling.cu
+  if (!GetParam().fuse)
+    return;
+  // At most six kernels a layer, or where each input of a linear is made before it, eight; and the
+  // embedding, the rotary table and the head.
+  auto opened = Artifact::openPlan(artifact.path);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_LE(decodeLaunches(*opened),
+            size_t(opened->plan.cache.layers) * (GetParam().batchInvariant ? 8 : 6) + 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, EmittedCuda, testing::ValuesIn(allCases()), testName);
