@@ -27,9 +27,9 @@ def LLM_Dialect : Dialect {
 
     The module attribute `llm.phase` names how far it has been lowered: `graph`, `kernels`, `scheduled`
     or `placed`; `llm.config` holds what the runtime has to know (`context_length`, `vocabulary`,
-    `stop_tokens`, `model`). Passes say there what became of the model as a whole: `llm.precision`, the
-    precision that it was lowered to ("bf16-true"), and `llm.batch_invariant`, that a row's results do not
-    depend on the rows beside it.
+    `stop_tokens`, `model`). Passes leave on the module what became of it as a whole: `llm.precision`, what it
+    was lowered to ("bf16-true"), and `llm.batch_invariant`, that a row's results do not depend on the rows
+    beside it.
   }];
   let cppNamespace = "::llmopt";
   let useDefaultTypePrinterParser = 1;

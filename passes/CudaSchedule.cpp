@@ -183,6 +183,15 @@ static void scheduleLinear(const KernelAnatomy &anatomy, const CudaTarget &targe
         "workspace_row_bytes", builder.getI64IntegerAttr(product.depth * product.computeBytes)));
 }
 
+/// The parts of so many keys: sixteen of `unit`, then eight of each power of two times that
+/// (FixedParts in kernels/attention.cuh).
+static int64_t fixedParts(int64_t keys, int64_t unit) {
+  int64_t last = (keys - 1) / unit, level = 0;
+  while (last >> level >= 16)
+    ++level;
+  return level * 8 + (last >> level) + 1;
+}
+
 static void scheduleAttention(AttentionOp attention, const CudaTarget &target, bool batchInvariant,
                               SmallVectorImpl<NamedAttribute> &entries) {
   Builder builder(attention.getContext());
@@ -194,13 +203,11 @@ static void scheduleAttention(AttentionOp attention, const CudaTarget &target, b
       llvm::divideCeil(2 * target.multiprocessors, attention.getCache().getType().getHeads()), 1,
       16);
   if (batchInvariant) {
-    // Bounds that depend on the model only: what is short is still read by several blocks.
-    constexpr int64_t mostParts = 32, fewestKeys = 256, wholeSteps = 64;
-    int64_t context = configInteger(attention->getParentOfType<ModuleOp>(), "context_length", 2048);
-    int64_t keys = std::max<int64_t>(
-        fewestKeys, llvm::alignTo(llvm::divideCeil(context, mostParts), wholeSteps));
-    splits = llvm::divideCeil(context, keys);
-    set("part_keys", keys);
+    // Whole steps of every kernel.
+    constexpr int64_t partKeys = 128;
+    splits = fixedParts(
+        configInteger(attention->getParentOfType<ModuleOp>(), "context_length", 2048), partKeys);
+    set("part_keys", partKeys);
   }
   set("decode_rows", decodeRows);
   set("splits", splits);

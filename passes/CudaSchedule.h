@@ -17,8 +17,8 @@ namespace llmopt {
 ///   `depth`, `warps`, `stages`) or "gemm_wgmma" (`columns`, `rows`, `stages`, `consumers`), or
 ///   "library", a plain product by the vendor's (isPlainProduct); and `workspace_row_bytes` for a
 ///   row of the input where many rows make it first;
-/// - attention: `decode_rows`, up to which each row is a tile with its keys in `splits` parts; of
-///   `part_keys` keys, the last of all that follow, if that is there.
+/// - attention: `decode_rows`, up to which each row is a tile with its keys in `splits` parts;
+///   with `part_keys` these have fixed bounds (FixedParts in kernels/attention.cuh).
 ///
 /// With `batchInvariant` all variants of a kernel add up a row's products in the same order.
 llvm::SmallVector<mlir::NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy,

@@ -40,9 +40,9 @@ mkdir -p "$out/check" "$out/time"
 cp "$runtime" "$out/llmopt"
 cp scripts/gpu.sh "$out/gpu.sh"
 
-# pack NAME CHECKPOINT PRECISION ARCH
+# pack NAME CHECKPOINT PRECISION ARCH OPTION...
 pack() {
-  "$compile" "$2" -o "$out/check/$1.$3.$4.llmopt" --target cuda --precision "$3" --arch "$4" --quiet
+  "$compile" "$2" -o "$out/check/$1.$3.$4.llmopt" --target cuda --precision "$3" --arch "$4" --quiet "${@:5}"
 }
 
 # goldens NAME CHECKPOINT: what is compared with, of either kind
@@ -70,6 +70,10 @@ for folder in "${random[@]}"; do
 done
 
 if [ -z "$tiny" ]; then
+  for arch in sm_80 sm_90a; do
+    goldens llama_gqa-invariant test/goldens/models/llama_gqa
+    pack llama_gqa-invariant test/goldens/models/llama_gqa bf16-true "$arch" --batch-invariant
+  done
   for name in stories260k tiny-falcon tiny-llama; do
     folder=../shared/models/$name
     [ -e "$folder" ] || { echo "gpu-pack.sh: no $folder, left out" >&2; continue; }

@@ -1,7 +1,7 @@
 //===- Arc4Random.cpp - For libcs older than the one that builds the static program -----------===//
 //
-// std::random_device, which SentencePiece seeds its sampling with, calls arc4random, which glibc has
-// since 2.36. With this one the static program runs where glibc is 2.35, as on Ubuntu 22.04.
+// std::random_device, which SentencePiece seeds its sampling with, calls arc4random, which glibc
+// has since 2.36. With this one the static program runs where glibc is 2.35, as on Ubuntu 22.04.
 //
 //===------------------------------------------------------------------------------------------===//
 

@@ -28,7 +28,7 @@ struct CompileOptions {
   std::optional<int64_t> contextLength;
   bool fuse = true;
   bool batchInvariant = false; ///< of the target cuda; the CPU's kernels are so always
-  std::string passPipeline; ///< instead of the default pipeline; empty for that
+  std::string passPipeline;    ///< instead of the default pipeline; empty for that
   std::vector<std::string> printAfter;
   bool verifySemantics = false;
   /// For MemoryPlan: bytes that the model may take; else what usual cards, or this machine, have.

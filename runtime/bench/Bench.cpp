@@ -39,8 +39,9 @@ static Status check(const BenchOptions &options, const Manifest &manifest) {
   if (options.repeats < 1)
     return makeError("{} repeats: at least 1 is needed", options.repeats);
   if (options.promptLength > manifest.contextLength - options.newTokens)
-    return makeError("{} prompt tokens and {} new ones are more than the model's context of {}",
-                     options.promptLength, options.newTokens, manifest.contextLength);
+    return makeError("{} prompt tokens and {} new ones are more than the context of {}, {}",
+                     options.promptLength, options.newTokens, options.artifact,
+                     manifest.contextLength);
   return success();
 }
 
@@ -104,7 +105,8 @@ namespace {
 /// One artifact, loaded and warm.
 class Bench {
 public:
-  static Result<Bench> open(const BenchOptions &options) {
+  /// `beside` says whether another artifact was opened before it.
+  static Result<Bench> open(const BenchOptions &options, bool beside) {
     LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
     LLMOPT_TRY(check(options, model.artifact->manifest));
     Bench bench;
@@ -116,11 +118,22 @@ public:
     LLMOPT_ASSIGN(bench.engine, Engine::create(std::move(model.device), engineOptions));
     // The first run warms up and does not count; the model's own memory is known after it.
     LLMOPT_TRY(runOnce(*bench.engine, options, UINT32_MAX / 2));
-    bench.result.peakMemory = memoryUsed(bench.engine->model());
+    const Device &device = bench.engine->model();
+    // That of the process has the other artifact in it.
+    if (!beside || device.memoryBytes() > 0)
+      bench.result.peakMemory = memoryUsed(device);
+    const Manifest &manifest = device.artifact().manifest;
+    if (manifest.target == "cpu") {
+      bool low = manifest.precision.rfind("bf16", 0) == 0;
+      LLMOPT_ASSIGN(bench.limits, MachineLimits::create(bench.result.options.device.threads,
+                                                        low ? MachineLimits::Arithmetic::BFloat16
+                                                            : MachineLimits::Arithmetic::Float32));
+      bench.result.instruction = bench.limits->instruction();
+    }
     return bench;
   }
 
-  Status measure(int64_t repeat, std::optional<MachineLimits> &limits) {
+  Status measure(int64_t repeat) {
     const BenchOptions &options = result.options;
     double bandwidth = limits ? limits->readBandwidth() : 0;
     double peak = limits ? limits->arithmeticPeak() : 0;
@@ -134,15 +147,12 @@ public:
       return success();
     // What the memory gives may change within seconds where others share it.
     bandwidth = std::max(bandwidth, limits->readBandwidth());
-    result.instruction = limits->instruction();
     result.readBandwidth.values.push_back(bandwidth);
     result.arithmeticPeak.values.push_back(peak);
     result.bandwidthShare.values.push_back(result.decodeBandwidth.values.back() / bandwidth);
     result.arithmeticShare.values.push_back(result.prefillArithmetic.values.back() / peak);
     return success();
   }
-
-  const Manifest &manifest() const { return engine->model().artifact().manifest; }
 
   BenchResult result;
 
@@ -167,30 +177,37 @@ private:
   }
 
   std::unique_ptr<Engine> engine;
+  std::optional<MachineLimits> limits;
 };
 } // namespace
 
+/// That both can be measured as asked, before either is loaded.
+static Status checkBaseline(const BenchOptions &options, const BenchOptions &other) {
+  LLMOPT_ASSIGN(Artifact artifact, Artifact::openPlan(options.artifact));
+  LLMOPT_ASSIGN(Artifact baseline, Artifact::openPlan(other.artifact));
+  if (artifact.manifest.target != baseline.manifest.target)
+    return makeError("{} was compiled for {}, {} for {}: they do not run on one device",
+                     artifact.path, artifact.manifest.target, baseline.path,
+                     baseline.manifest.target);
+  return check(other, baseline.manifest);
+}
+
 Result<BenchComparison> runBench(const BenchOptions &options) {
-  LLMOPT_ASSIGN(Bench bench, Bench::open(options));
+  BenchOptions other = options;
+  other.artifact = options.baseline;
+  if (!options.baseline.empty())
+    LLMOPT_TRY(checkBaseline(options, other));
+  LLMOPT_ASSIGN(Bench bench, Bench::open(options, /*beside=*/false));
   std::optional<Bench> baseline;
   if (!options.baseline.empty()) {
-    BenchOptions other = options;
-    other.artifact = options.baseline;
-    LLMOPT_ASSIGN(baseline, Bench::open(other));
-  }
-  std::optional<MachineLimits> limits;
-  if (bench.manifest().target == "cpu") {
-    bool low = bench.manifest().precision.rfind("bf16", 0) == 0;
-    LLMOPT_ASSIGN(limits, MachineLimits::create(bench.result.options.device.threads,
-                                                low ? MachineLimits::Arithmetic::BFloat16
-                                                    : MachineLimits::Arithmetic::Float32));
+    LLMOPT_ASSIGN(baseline, Bench::open(other, /*beside=*/true));
   }
   Progress progress("measuring", static_cast<uint64_t>(options.repeats), Progress::Unit::Count,
                     options.device.quiet);
   for (int64_t repeat = 0; repeat < options.repeats; ++repeat) {
-    LLMOPT_TRY(bench.measure(repeat, limits));
+    LLMOPT_TRY(bench.measure(repeat));
     if (baseline)
-      LLMOPT_TRY(baseline->measure(repeat, limits));
+      LLMOPT_TRY(baseline->measure(repeat));
     progress.advance(1);
   }
   BenchComparison comparison = {std::move(bench.result), std::nullopt};

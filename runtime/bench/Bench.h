@@ -53,15 +53,15 @@ struct BenchResult {
   int64_t weightBytes = 0;       ///< of a step
   int64_t cacheBytes = 0;        ///< of a decode step, on average
   int64_t prefillOperations = 0; ///< of all prompts
-  int64_t peakMemory = 0;
-  Samples prefill;           ///< prompt tokens per second
-  Samples decode;            ///< new tokens per second
-  Samples prefillArithmetic; ///< operations per second
-  Samples decodeBandwidth;   ///< bytes per second
-  Samples readBandwidth;     ///< bytes per second; like what follows, empty without limits
-  Samples arithmeticPeak;    ///< operations per second
-  Samples bandwidthShare;    ///< of decode
-  Samples arithmeticShare;   ///< of prefill
+  int64_t peakMemory = 0;        ///< 0: not known
+  Samples prefill;               ///< prompt tokens per second
+  Samples decode;                ///< new tokens per second
+  Samples prefillArithmetic;     ///< operations per second
+  Samples decodeBandwidth;       ///< bytes per second
+  Samples readBandwidth;         ///< bytes per second; like what follows, empty without limits
+  Samples arithmeticPeak;        ///< operations per second
+  Samples bandwidthShare;        ///< of decode
+  Samples arithmeticShare;       ///< of prefill
 
   bool hasLimits() const { return !readBandwidth.values.empty(); }
   OrderedJson toJson() const;

@@ -31,7 +31,8 @@ OrderedJson BenchResult::toJson() const {
   json["decode_weight_bytes"] = weightBytes;
   json["decode_cache_bytes"] = cacheBytes;
   json["prefill_operations"] = prefillOperations;
-  json["peak_memory_bytes"] = peakMemory;
+  if (peakMemory > 0)
+    json["peak_memory_bytes"] = peakMemory;
   auto samples = [&](const char *name, const Samples &of) { json["samples"][name] = of.values; };
   samples("prefill_tokens_per_second", prefill);
   samples("decode_tokens_per_second", decode);

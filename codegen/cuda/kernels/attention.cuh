@@ -12,8 +12,8 @@
 //     static constexpr float softcap = 0;           // 0: none
 //     static constexpr bool alibi = false;
 //     static LLMOPT_DEVICE float slope(int head);   // if alibi
-//     static constexpr int partKeys = 0;            // keys of a part where parts are fixed, else 0
-//     static constexpr int parts = 0;               // and how many; the last has all that follow
+//     static constexpr int partKeys = 0;            // of FixedParts if there are, else 0
+//     static constexpr int parts = 0;               // how many: the last has all keys that follow
 //   };
 //
 // A tile has `Slots` query vectors that share one key-value head: some rows of one sequence times
@@ -26,8 +26,9 @@
 // - prefill (Splits = 0): as many rows of a sequence as fit; keys and values are read once for all.
 //
 // With fixed parts both add up the same parts in the same order, so that a row's result does not
-// depend on the rows beside it either: keys that a row does not see leave its sums as they are, to
-// the bit.
+// depend on the rows beside it either: keys that a row does not see have the weight 0, and leave
+// its sums as they are. (Not so where a value is infinite: 0 times that is not a number, and
+// prefill multiplies it where decode does not.)
 //
 // Keys go by in steps of `Step`, at multiples of Step from position 0, with an online softmax
 // (Milakov and Gimelshein, 2018; Dao et al., 2022) in base 2.
@@ -92,6 +93,25 @@ template <class Config> LLMOPT_DEVICE float score(float product, int head, int p
 LLMOPT_DEVICE float weightOf(float score, float maximum) {
   return maximum == minusInfinity() ? 0.0f : fastExp2(score - maximum);
 }
+
+/// Parts of the keys with bounds that depend on nothing but Unit: sixteen of Unit keys, then eight
+/// of twice as many, eight of four times as many, and so on. So a short context is read by many
+/// blocks, and a long one has few parts.
+template <int Unit> struct FixedParts {
+  static constexpr int perSize = 8;
+
+  static LLMOPT_DEVICE int partOf(int key) {
+    int unit = key / Unit, level = 0;
+    while (unit >> level >= 2 * perSize)
+      ++level;
+    return level * perSize + (unit >> level);
+  }
+  /// The first key of a part.
+  static LLMOPT_DEVICE int begin(int part) {
+    int level = part < 2 * perSize ? 0 : part / perSize - 1;
+    return ((part - level * perSize) << level) * Unit;
+  }
+};
 
 template <class Config, class Products, int Splits> struct Attention {
   using Cache = typename Config::Cache;
@@ -184,11 +204,6 @@ private:
     return true;
   }
 
-  /// The fixed part that a key belongs to.
-  static LLMOPT_DEVICE int partOfKey(int t) {
-    return smaller(t / larger(1, Config::partKeys), Config::parts - 1);
-  }
-
   /// Sets begin and end for this split; returns the number of splits that have keys.
   static LLMOPT_DEVICE int findKeys(AttentionTile &tile, int split) {
     int begin = 0, end = tile.positions[tile.rows - 1] + 1;
@@ -197,11 +212,12 @@ private:
     tile.begin = begin;
     tile.end = end;
     if constexpr (fixedParts) {
-      int first = partOfKey(begin), part = first + split;
-      tile.begin = larger(begin, part * Config::partKeys);
+      using Parts = FixedParts<larger(1, Config::partKeys)>;
+      int first = smaller(Parts::partOf(begin), Config::parts - 1), part = first + split;
+      tile.begin = larger(begin, Parts::begin(part));
       if (part < Config::parts - 1)
-        tile.end = smaller(end, (part + 1) * Config::partKeys);
-      return partOfKey(end - 1) - first + 1;
+        tile.end = smaller(end, Parts::begin(part + 1));
+      return smaller(Parts::partOf(end - 1), Config::parts - 1) - first + 1;
     }
     if constexpr (Splits <= 1)
       return 1;

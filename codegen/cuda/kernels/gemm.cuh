@@ -31,7 +31,8 @@ struct GemmSchedule {
 template <class Weight, class Compute, class Schedule> struct TensorProduct {
   static constexpr bool mixed = !same<Weight, Compute>;
   /// Elements after a row in shared memory, so that the lanes of a load meet different banks: 16
-  /// bytes for the 16-bit rows of loadMatrices, 32 for pairs of floats.
+  /// bytes for the 16-bit rows of loadMatrices, 32 for pairs of floats, and a piece of less wide
+  /// weights, whose rows stay aligned.
   static constexpr int weightPadding = larger(8, pieceElements<Weight>), xPadding = 8;
   static constexpr int tilesM = Schedule::columns / Schedule::warpColumns / 16;
   static constexpr int tilesN = Schedule::rows / Schedule::warpRows / 8;

@@ -143,7 +143,7 @@ private:
     syncThreads();
   }
 
-  /// Eight or four consecutive x as floats.
+  /// As many consecutive x as a piece has weights, as floats.
   static LLMOPT_DEVICE void readX(const Compute *x, float (&to)[piece]) {
     if constexpr (piece == pieceElements<Compute>) {
       unpack(*reinterpret_cast<const Piece *>(x), to, Compute{});

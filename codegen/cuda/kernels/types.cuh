@@ -1,7 +1,7 @@
 //===- types.cuh - Storage types of the CUDA kernels and small helpers ------------------------===//
 //
 // float, bf16 (upper half of a float32) and f16 (IEEE binary16). All arithmetic is float32; storing
-// rounds to nearest even. Weights may also be e4m3, int8 or int4, whose products are of a wider
+// rounds to nearest even. Weights may also be e4m3, i8 or i4, whose products are of a wider
 // type, and whose scales are an epilogue's. No header of the CUDA toolkit is needed: NVRTC alone
 // compiles the kernels.
 //
@@ -25,11 +25,11 @@ struct f16 {
 struct e4m3 {
   unsigned char bits;
 };
-struct int8 {
+struct i8 {
   signed char value;
 };
 /// Two integers from -8 to 7 in two's complement, the lower bits first.
-struct int4 {
+struct i4 {
   unsigned char pair;
 };
 
@@ -42,7 +42,7 @@ LLMOPT_DEVICE float toFloat(e4m3 value) {
              static_cast<unsigned short>((value.bits & 0x80) << 8 | (value.bits & 0x7f) << 7)) *
          256.0f;
 }
-LLMOPT_DEVICE float toFloat(int8 value) { return float(value.value); }
+LLMOPT_DEVICE float toFloat(i8 value) { return float(value.value); }
 
 template <class T> LLMOPT_DEVICE T fromFloat(float value);
 template <> LLMOPT_DEVICE float fromFloat<float>(float value) { return value; }
@@ -73,19 +73,19 @@ struct alignas(16) Piece {
 };
 /// Bits of an element in memory.
 template <class T> inline constexpr int elementBits = 8 * int(sizeof(T));
-template <> inline constexpr int elementBits<int4> = 4;
+template <> inline constexpr int elementBits<i4> = 4;
 template <class T> inline constexpr int pieceElements = 128 / elementBits<T>;
 
-/// Where element `index` lies; of int4 an even one.
+/// Where element `index` lies; of i4 an even one.
 template <class T> LLMOPT_DEVICE T *elementAt(T *base, long long index) { return base + index; }
-LLMOPT_DEVICE const int4 *elementAt(const int4 *base, long long index) { return base + index / 2; }
-LLMOPT_DEVICE int4 *elementAt(int4 *base, long long index) { return base + index / 2; }
+LLMOPT_DEVICE const i4 *elementAt(const i4 *base, long long index) { return base + index / 2; }
+LLMOPT_DEVICE i4 *elementAt(i4 *base, long long index) { return base + index / 2; }
 
 /// The value of an element.
 template <class T> LLMOPT_DEVICE float elementOf(const T *base, long long index) {
   return toFloat(base[index]);
 }
-LLMOPT_DEVICE float elementOf(const int4 *base, long long index) {
+LLMOPT_DEVICE float elementOf(const i4 *base, long long index) {
   return float(((base[index / 2].pair >> index % 2 * 4 & 15) ^ 8) - 8);
 }
 
@@ -109,7 +109,7 @@ LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[8], f16) {
     to[2 * i + 1] = halfToFloat(static_cast<unsigned short>(piece.words[i] >> 16));
   }
 }
-/// The same for types of less than 16 bits.
+/// The same of a type of 8 or 4 bits.
 template <class T, int Count> LLMOPT_DEVICE void unpack(const Piece &piece, float (&to)[Count], T) {
   static_assert(Count == pieceElements<T>, "a piece");
   LLMOPT_UNROLL

@@ -123,7 +123,7 @@ template <class Shape> std::vector<typename Shape::Weight> randomWeights() {
         bytes[i] = 0; // not finite
       if (element >= Shape::depth)
         bytes[i] = 0;
-      else if (same<W, int4> && element + 1 == Shape::depth)
+      else if (same<W, i4> && element + 1 == Shape::depth)
         bytes[i] &= 15;
     }
     return weights;
@@ -135,7 +135,7 @@ template <class Kernel, class Shape, int RowsOfTile> void checkLinear(int rows, 
   using C = typename Shape::Compute;
   Aligned<W> weight(randomWeights<Shape>());
   // Of what the products are rounded to.
-  const double size = same<W, e4m3> ? 448 : same<W, int8> ? 128 : same<W, int4> ? 8 : 1;
+  const double size = same<W, e4m3> ? 448 : same<W, i8> ? 128 : same<W, i4> ? 8 : 1;
   Aligned<C> x(randomValues<C>(size_t(rows) * Shape::depth, 2));
   for (bool falling : {false, true}) {
     std::vector<float> y(size_t(rows) * Shape::columns, NAN);
@@ -215,20 +215,38 @@ TEST(CudaMatvec, EightRowsOfFloatsRoundedToF16) {
   checkLinear<Matvec<Shape, 8, 4, 4, 3>, Shape, 8>(11, false);
 }
 
+TEST(CudaTypes, WeightsOfEightAndFourBits) {
+  // Codes of e4m3: the smallest, the smallest normal, one, minus one, the largest.
+  const std::pair<int, float> codes[] = {{0x00, 0.0f},    {0x01, 0x1p-9f}, {0x07, 7 * 0x1p-9f},
+                                         {0x08, 0x1p-6f}, {0x38, 1.0f},    {0xb8, -1.0f},
+                                         {0x3c, 1.5f},    {0x7e, 448.0f},  {0xfe, -448.0f}};
+  for (auto [code, value] : codes)
+    EXPECT_EQ(toFloat(e4m3{static_cast<unsigned char>(code)}), value) << code;
+  EXPECT_EQ(toFloat(i8{-128}), -128.0f);
+  const i4 pairs[] = {{0x21}, {0x87}, {0xf0}};
+  const float values[] = {1, 2, 7, -8, 0, -1};
+  for (int i = 0; i < 6; ++i)
+    EXPECT_EQ(elementOf(pairs, i), values[i]) << i;
+  Piece piece = {{0x876543a1, 0, 0, 0xf0000000}};
+  float unpacked[32];
+  unpack(piece, unpacked, i4{});
+  EXPECT_EQ(unpacked[0], 1);
+  EXPECT_EQ(unpacked[1], -6);
+  EXPECT_EQ(unpacked[7], -8);
+  EXPECT_EQ(unpacked[31], -1);
+}
 TEST(CudaMatvec, WeightsOfEightAndFourBits) {
   checkLinear<Matvec<TestShape<e4m3, bf16, 600>, 1, 8, 2, 3>, TestShape<e4m3, bf16, 600>, 1>(1,
                                                                                              true);
-  checkLinear<Matvec<TestShape<int8, f16, 1030>, 2, 8, 2, 2>, TestShape<int8, f16, 1030>, 2>(2,
-                                                                                             false);
-  checkLinear<Matvec<TestShape<int4, bf16, 1100>, 1, 4, 2, 2>, TestShape<int4, bf16, 1100>, 1>(
-      1, false);
+  checkLinear<Matvec<TestShape<i8, f16, 1030>, 2, 8, 2, 2>, TestShape<i8, f16, 1030>, 2>(2, false);
+  checkLinear<Matvec<TestShape<i4, bf16, 1100>, 1, 4, 2, 2>, TestShape<i4, bf16, 1100>, 1>(1,
+                                                                                           false);
 }
 TEST(CudaGemm, WeightsOfEightAndFourBits) {
   using Schedule = GemmSchedule<32, 16, 128, 3, 2, 1, 4>;
   checkLinear<Gemm<TestShape<e4m3, f16, 168>, Schedule>, TestShape<e4m3, f16, 168>, 16>(10, false);
-  checkLinear<Gemm<TestShape<int8, bf16, 168>, Schedule>, TestShape<int8, bf16, 168>, 16>(5, false);
-  checkLinear<Gemm<TestShape<int4, bf16, 352>, Schedule>, TestShape<int4, bf16, 352>, 16>(17,
-                                                                                          false);
+  checkLinear<Gemm<TestShape<i8, bf16, 168>, Schedule>, TestShape<i8, bf16, 168>, 16>(5, false);
+  checkLinear<Gemm<TestShape<i4, bf16, 352>, Schedule>, TestShape<i4, bf16, 352>, 16>(17, false);
 }
 
 TEST(CudaGemm, EveryNumberOfRows) {
@@ -287,21 +305,32 @@ struct TestAttention {
   static float slope(int head) { return 0.1f / float(1 + head); }
 };
 
-/// Three sequences: 37 rows from position 0, one row at 200, 5 rows from position 90.
+/// Three sequences: 37 rows from position 0, one row at 200, 5 rows from position 90. With fixed
+/// parts also rows on both sides of a part's bounds, and of what a window of 70 sees, and a row
+/// among the larger parts.
 struct TestBatch {
   std::vector<int> tokens, positions, sequenceOf, logitRow, firstRow{0}, pageTable;
   LlmoptBatch batch{};
+  int context = 256;
 
-  TestBatch() {
+  explicit TestBatch(bool fixedParts) {
     addRows(37, 0);
     addRows(1, 200);
     addRows(5, 90);
+    if (fixedParts) {
+      context = 1024;
+      addRows(9, 60);
+      addRows(9, 130);
+      addRows(1, 900);
+      addRows(4, 510);
+    }
     batch.tokens = int(positions.size());
     batch.sequences = int(firstRow.size()) - 1;
-    batch.pageTableStride = 16;
+    batch.pageTableStride = context / 16;
     // Pages in an order of their own.
-    for (int i = 0; i < batch.sequences * 16; ++i)
-      pageTable.push_back((i * 29 + 7) % (batch.sequences * 16));
+    int pages = batch.sequences * batch.pageTableStride;
+    for (int i = 0; i < pages; ++i)
+      pageTable.push_back((i * 29 + 7) % pages);
     batch.positions = positions.data();
     batch.sequenceOf = sequenceOf.data();
     batch.firstRow = firstRow.data();
@@ -324,13 +353,14 @@ void checkAttention(std::vector<typename Config::Result> *results = nullptr) {
   using Cache = typename Config::Cache;
   using Kernel = Attention<Config, Products, Splits>;
   constexpr int d = Cache::headDim;
-  TestBatch test;
+  TestBatch test(Config::partKeys > 0);
   const LlmoptBatch &batch = test.batch;
   std::vector<T> q = randomValues<T>(size_t(batch.tokens) * Config::heads * d, 3);
   std::vector<T> pages = randomValues<T>(test.pageTable.size() * Cache::pageElements, 4);
   // Positions that no sequence has reached hold NaN, which must not be read into a result.
   for (int s = 0; s < batch.sequences; ++s)
-    for (int t = test.positions[size_t(test.firstRow[size_t(s) + 1]) - 1] + 1; t < 256; ++t)
+    for (int t = test.positions[size_t(test.firstRow[size_t(s) + 1]) - 1] + 1; t < test.context;
+         ++t)
       for (int h = 0; h < Cache::heads; ++h)
         for (int i = 0; i < d; ++i) {
           auto at = size_t(Cache::offset(pageOf(batch, s, t / 16), h, t) + i);
@@ -438,18 +468,26 @@ template <class Config, class Decode, class Prefill, class SmallPrefill> void ch
   EXPECT_EQ(std::memcmp(decode.data(), prefill.data(), decode.size() * sizeof(decode[0])), 0);
   EXPECT_EQ(std::memcmp(decode.data(), small.data(), decode.size() * sizeof(decode[0])), 0);
 }
+TEST(CudaAttention, FixedPartsFollowEachOther) {
+  using Parts = FixedParts<32>;
+  for (int part = 0; part < 60; ++part) {
+    EXPECT_EQ(Parts::partOf(Parts::begin(part)), part);
+    EXPECT_EQ(Parts::partOf(Parts::begin(part + 1) - 1), part);
+  }
+  EXPECT_EQ(FixedParts<128>::partOf(131071), 63);
+}
 TEST(CudaAttention, FixedPartsOnTensorCores) {
-  using Config = TestAttention<bf16, 4, 2, 64, 0, false, 0, /*PartKeys=*/64, /*Parts=*/3>;
+  using Config = TestAttention<bf16, 4, 2, 64, 0, false, 0, /*PartKeys=*/64, /*Parts=*/15>;
   checkFixedParts<Config, TensorAttention<Config, 1, 1, 64>, TensorAttention<Config, 4, 1, 64>,
                   TensorAttention<Config, 1, 1, 64>>();
 }
 TEST(CudaAttention, FixedPartsInAWindowWithAlibi) {
-  using Config = TestAttention<f16, 6, 2, 16, 70, true, 0, /*PartKeys=*/64, /*Parts=*/8>;
+  using Config = TestAttention<f16, 6, 2, 16, 70, true, 0, /*PartKeys=*/64, /*Parts=*/16>;
   checkFixedParts<Config, TensorAttention<Config, 1, 1, 64>, TensorAttention<Config, 4, 1, 64>,
                   TensorAttention<Config, 2, 1, 64>>();
 }
 TEST(CudaAttention, FixedPartsInFloat32) {
-  using Config = TestAttention<float, 4, 2, 20, 0, false, 30, /*PartKeys=*/32, /*Parts=*/4>;
+  using Config = TestAttention<float, 4, 2, 20, 0, false, 30, /*PartKeys=*/32, /*Parts=*/30>;
   checkFixedParts<Config, ExactAttention<Config, 2, 32>, ExactAttention<Config, 16, 32>,
                   ExactAttention<Config, 8, 32>>();
 }

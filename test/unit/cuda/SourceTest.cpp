@@ -155,6 +155,52 @@ TEST_P(EmittedCuda, CompilesWithoutSpills) {
 
 INSTANTIATE_TEST_SUITE_P(Models, EmittedCuda, testing::ValuesIn(allCases()), testName);
 
+//===- Weights of 8 and 4 bits ----------------------------------------------------------------===//
+
+/// No schedule asks for them yet; the templates take them.
+TEST(CudaTemplates, CompileWithWeightsOfEightAndFourBits) {
+  LLMOPT_NEED_NVRTC(nvrtc);
+  const std::string text = R"(
+#include "kernels/gemm.cuh"
+#include "kernels/launch.cuh"
+#include "kernels/matvec.cuh"
+using namespace llmopt::cuda;
+template <class W> struct Shape {
+  using Weight = W;
+  using Compute = bf16;
+  static constexpr int depth = 4096;
+  static constexpr int segments = 1;
+  static LLMOPT_DEVICE constexpr Segment segment(int) { return {4096, 1, {0, 0}, 4096, 0, 1}; }
+};
+struct Epilogue {
+  float *y;
+  LLMOPT_DEVICE void operator()(int, int row, int unit, float a, float) const {
+    y[row * 4096 + unit] = a;
+  }
+};
+extern "C" __global__ void __launch_bounds__(256, 1)
+few(const STORED *weight, const bf16 *x, float *y) {
+  extern __shared__ __align__(1024) char shared[];
+  using Kernel = Matvec<Shape<STORED>, 1, 8, 8, 3>;
+  Kernel::tile(weight, DirectRows<Shape<STORED>>{x}, Epilogue{y}, 1, blockIdx.x, shared, GridGate());
+}
+extern "C" __global__ void __launch_bounds__(256, 1)
+many(const STORED *weight, const bf16 *x, float *y, int rows) {
+  extern __shared__ __align__(1024) char shared[];
+  using Kernel = Gemm<Shape<STORED>, GemmSchedule<64, 64, 64, 3, 2, 4, 1>>;
+  Kernel::tile(weight, DirectRows<Shape<STORED>>{x}, Epilogue{y}, rows, blockIdx.x, shared,
+               GridGate());
+}
+)";
+  for (const char *type : {"e4m3", "i8", "i4"})
+    for (const char *arch : {"sm_80", "sm_90a"}) {
+      auto image = nvrtc.compile(type, fmt::format("#define STORED {}\n{}", type, text),
+                                 kernelHeaders(), {arch, /*reportResources=*/true});
+      ASSERT_TRUE(image) << image.error().message();
+      EXPECT_EQ(spillingFunctions(image->log), std::vector<std::string>());
+    }
+}
+
 //===- Attention of every head size -----------------------------------------------------------===//
 
 namespace {

@@ -9,12 +9,16 @@
 #include "EndToEnd.h"
 
 #include "runtime/check/Check.h"
+#include "runtime/devices/cuda/CardDriver.h"
+#include "support/Files.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <tuple>
+#include <unistd.h>
 
 using namespace llmopt;
 
@@ -28,8 +32,9 @@ void PrintTo(const Case &parameter, std::ostream *out) {
 }
 
 std::string testName(const testing::TestParamInfo<Case> &info) {
-  std::string name = info.param.model.substr(info.param.model.rfind('/') + 1) + "_" +
-                     info.param.precision + "_" + info.param.arch;
+  std::string model = info.param.model.substr(info.param.model.rfind('/') + 1);
+  std::string name =
+      (model.empty() ? "at_" : model + "_") + info.param.precision + "_" + info.param.arch;
   std::replace_if(name.begin(), name.end(), [](char c) { return c == '-'; }, '_');
   return name;
 }
@@ -44,14 +49,24 @@ public:
   ~BlockOrder() { ::unsetenv("LLMOPT_EMULATOR_SEED"); }
 };
 
+/// Whether code for `arch` runs on the card that there is; "" if so, else why not.
+std::string whyNotOnCard(const std::string &arch) {
+  static const auto driver = openCardDriver(/*threads=*/1);
+  if (!driver)
+    return driver.error().message();
+  int have = (*driver)->card().major * 10 + (*driver)->card().minor;
+  bool runs = arch == "sm_90a" ? have == 90 : have >= 80;
+  return runs ? "" : fmt::format("the card is sm_{}, not {}", have, arch);
+}
+
 /// Skips where the case's device is a card that is not there.
 class OnDevice : public testing::TestWithParam<Case> {
 protected:
   void SetUp() override {
-    if (GetParam().device == "cuda" && !std::filesystem::exists("/dev/nvidiactl"))
-      GTEST_SKIP() << "there is no NVIDIA card";
-    if (!std::filesystem::exists(GetParam().model))
-      GTEST_SKIP() << "the trained checkpoints are not beside this repository";
+    if (GetParam().device != "cuda")
+      return;
+    if (std::string reason = whyNotOnCard(GetParam().arch); !reason.empty())
+      GTEST_SKIP() << reason;
   }
 
   static CompileOptions options() {
@@ -65,8 +80,16 @@ protected:
 };
 
 class CudaModel : public OnDevice {};
-class CudaTrainedModel : public OnDevice {};
+class CudaTrainedModel : public OnDevice {
+protected:
+  void SetUp() override {
+    OnDevice::SetUp();
+    if (!std::filesystem::exists(GetParam().model))
+      GTEST_SKIP() << "the trained checkpoints are not beside this repository";
+  }
+};
 class CudaInvariance : public OnDevice {};
+class CudaLongInvariance : public OnDevice {};
 
 /// Logits, greedy and sampled continuations of a compiled golden model (runtime/check).
 void expectRight(const CompiledModel &compiled, int64_t newTokens) {
@@ -99,12 +122,11 @@ TEST_P(CudaModel, MatchesItsGoldensInEveryBlockOrder) {
   }
 }
 
-TEST_P(CudaInvariance, BitsDoNotDependOnBatchOrChunks) {
-  CompileOptions options = this->options();
-  options.batchInvariant = true;
-  CompiledModel compiled(options);
-  constexpr int32_t count = 3;
-  auto device = compiled.open(2, 1, GetParam().device);
+/// Sequences of so many tokens: the bits that each has alone, in one step, it has beside the
+/// others in chunks.
+static void expectInvariant(const CompiledModel &compiled, const std::vector<int64_t> &lengths) {
+  const auto count = static_cast<int32_t>(lengths.size());
+  auto device = compiled.open(2, 1, testing::WithParamInterface<Case>::GetParam().device);
   ASSERT_NE(device, nullptr);
   const Manifest &manifest = device->artifact().manifest;
   EXPECT_TRUE(manifest.batchInvariant);
@@ -113,7 +135,7 @@ TEST_P(CudaInvariance, BitsDoNotDependOnBatchOrChunks) {
 
   std::mt19937 random(7);
   std::vector<std::vector<int32_t>> texts;
-  for (int32_t length : {50, 1, 21}) {
+  for (int64_t length : lengths) {
     texts.emplace_back(std::min<int64_t>(length, manifest.contextLength));
     for (int32_t &token : texts.back())
       token = int32_t(random() % uint32_t(manifest.vocabularySize));
@@ -127,6 +149,30 @@ TEST_P(CudaInvariance, BitsDoNotDependOnBatchOrChunks) {
   for (int32_t s = 0; s < count; ++s)
     EXPECT_TRUE(sameBits(mixed.logits(s), alone.logits(s)))
         << "sequence " << s << " of " << texts[size_t(s)].size() << " tokens";
+}
+
+TEST_P(CudaInvariance, BitsDoNotDependOnBatchOrChunks) {
+  CompileOptions options = this->options();
+  options.batchInvariant = true;
+  CompiledModel compiled(options);
+  expectRight(compiled, /*newTokens=*/1);
+  expectInvariant(compiled, {50, 1, 21});
+}
+
+/// Steps of hundreds of rows, and keys in several parts.
+TEST_P(CudaLongInvariance, BitsDoNotDependOnBatchOrChunks) {
+  CompileOptions options = this->options();
+  const std::string config = testing::TempDir() + "/long-" + std::to_string(::getpid()) + ".json";
+  ASSERT_TRUE(writeFile(config, R"({"model_type": "llama", "hidden_size": 32,
+    "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+    "intermediate_size": 64, "vocab_size": 48, "rms_norm_eps": 1e-5, "hidden_act": "silu",
+    "max_position_embeddings": 1024})"));
+  options.checkpoint = config;
+  options.randomWeights = true;
+  options.batchInvariant = true;
+  CompiledModel compiled(options);
+  std::filesystem::remove(config);
+  expectInvariant(compiled, {300, 1, 140});
 }
 
 //===- Cases ----------------------------------------------------------------------------------===//
@@ -171,12 +217,24 @@ static std::vector<Case> invarianceCases(const std::string &device) {
   return cases;
 }
 
+/// Without a model of the tests' folder.
+static std::vector<Case> longCases(const std::string &device) {
+  std::vector<Case> cases;
+  for (const char *arch : archs)
+    for (const char *precision : {"32-true", "bf16-true", "16-mixed"})
+      cases.push_back({device, "", arch, precision});
+  return cases;
+}
+
 INSTANTIATE_TEST_SUITE_P(Emulated, CudaModel, testing::ValuesIn(modelCases("cuda-emulated")),
                          testName);
 INSTANTIATE_TEST_SUITE_P(Emulated, CudaTrainedModel,
                          testing::ValuesIn(trainedCases("cuda-emulated")), testName);
 INSTANTIATE_TEST_SUITE_P(Emulated, CudaInvariance,
                          testing::ValuesIn(invarianceCases("cuda-emulated")), testName);
+INSTANTIATE_TEST_SUITE_P(Emulated, CudaLongInvariance,
+                         testing::ValuesIn(longCases("cuda-emulated")), testName);
+INSTANTIATE_TEST_SUITE_P(Card, CudaLongInvariance, testing::ValuesIn(longCases("cuda")), testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaModel, testing::ValuesIn(modelCases("cuda")), testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaTrainedModel, testing::ValuesIn(trainedCases("cuda")), testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaInvariance, testing::ValuesIn(invarianceCases("cuda")),
