@@ -74,11 +74,11 @@ def compilations(build):
 
 
 def key(entries, read, build, shared):
-    """Names all that the answer about a source depends on, the same in every build folder."""
+    """Names all that the answer about a source depends on, the same in every clone and build folder."""
     facts = [shared]
     for entry, inputs in zip(entries, read):
         facts += [entry["command"], *(f"{path} {digest(path)}" for path in inputs)]
-    return hashlib.sha256("\n".join(facts).replace(str(build), "BUILD").encode()).hexdigest()
+    return hashlib.sha256("\n".join(facts).replace(str(build), "BUILD").replace(str(ROOT), "ROOT").encode()).hexdigest()
 
 
 def check(source, database):
