@@ -2,6 +2,7 @@
 
 #include "runtime/devices/cuda_emulated/EmulatedMachine.h"
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
@@ -16,8 +17,9 @@ Result<EmulatorOptions> EmulatorOptions::fromEnvironment() {
   }
   if (const char *seed = std::getenv("LLMOPT_EMULATOR_SEED"); seed && *seed) {
     char *end = nullptr;
+    errno = 0;
     options.seed = std::strtoull(seed, &end, 10);
-    if (*end != '\0' || *seed == '-')
+    if (*end != '\0' || *seed == '-' || errno != 0)
       return makeError("LLMOPT_EMULATOR_SEED is '{}'; a number is meant, 0 for rising order", seed);
   }
   return options;

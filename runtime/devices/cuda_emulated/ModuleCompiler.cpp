@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <regex>
+#include <sstream>
 
 namespace llmopt::emulated {
 
@@ -94,6 +95,23 @@ static std::vector<std::string> sharedNames(const std::string &source) {
     if (std::find(names.begin(), names.end(), (*found)[1].str()) == names.end())
       names.push_back((*found)[1].str());
   return names;
+}
+
+/// Refuses what would be a variable of each thread's own: __shared__ without extern.
+static Status checkShared(const std::string &name, const std::string &content) {
+  static const std::regex own(R"((^|[^\w])(extern\s+)?__shared__)");
+  size_t line = 0;
+  std::istringstream lines(content);
+  for (std::string text; std::getline(lines, text);) {
+    ++line;
+    std::string code = text.substr(0, text.find("//"));
+    for (std::sregex_iterator found(code.begin(), code.end(), own), end; found != end; ++found)
+      if (!(*found)[2].matched)
+        return makeError("{}:{}: a __shared__ variable that is not extern: the emulated GPU has "
+                         "dynamic shared memory only",
+                         name, line);
+  }
+  return success();
 }
 
 static std::string wrap(const CudaSource &source) {
@@ -182,6 +200,10 @@ Result<std::vector<std::unique_ptr<Module>>> compileModules(const std::vector<Cu
                                                             const std::string &arch, bool checks,
                                                             int threads, bool quiet) {
   LLMOPT_ASSIGN(Toolchain tools, findToolchain(arch, checks));
+  for (const CudaHeader &header : headers)
+    LLMOPT_TRY(checkShared(header.name, header.content));
+  for (const CudaSource &source : sources)
+    LLMOPT_TRY(checkShared(source.name, source.content));
   std::string allHeaders;
   for (const CudaHeader &header : headers)
     allHeaders += header.name + '\0' + header.content + '\0';

@@ -2,7 +2,7 @@
 //
 // Included before a kernel's source. The dynamic shared memory of a block, `extern __shared__ char
 // NAME[];`, is an array of the module (module.h) under each name that the source gives it. Static
-// __shared__ variables are not known here.
+// __shared__ variables are refused before this is compiled.
 //
 //===------------------------------------------------------------------------------------------===//
 

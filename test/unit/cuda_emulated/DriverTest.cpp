@@ -163,6 +163,17 @@ TEST_F(EmulatedDriverTest, SourceThatDoesNotCompile) {
                     HasSubstr("bad.cu:5")));
 }
 
+TEST_F(EmulatedDriverTest, SharedVariablesOfItsOwnAreRefused) {
+  CudaSource own = source("add", "+");
+  own.content += "\n// extern __shared__ char dynamic[];\n__device__ void f() {\n"
+                 "  __shared__ int counts[4];\n  counts[0] = 1;\n}\n";
+  auto kernels = driver->load({own}, kernelHeaders(), "sm_90a", 1, true);
+  ASSERT_FALSE(kernels);
+  EXPECT_THAT(kernels.error().message(),
+              AllOf(HasSubstr("source/add.cu:"),
+                    HasSubstr("the emulated GPU has dynamic shared memory only")));
+}
+
 TEST_F(EmulatedDriverTest, KernelThatIsNotThere) {
   CudaSource wrong = source("add", "+");
   wrong.kernels = {"multiply"};
@@ -225,8 +236,10 @@ TEST(EmulatorOptions, FromTheEnvironment) {
   EXPECT_EQ(options->seed, 17u);
 }
 TEST(EmulatorOptions, RefusesWhatIsNoNumber) {
-  Environment seed("LLMOPT_EMULATOR_SEED", "first");
-  EXPECT_FALSE(emulated::EmulatorOptions::fromEnvironment());
+  for (const char *text : {"first", "-1", "99999999999999999999999"}) {
+    Environment seed("LLMOPT_EMULATOR_SEED", text);
+    EXPECT_FALSE(emulated::EmulatorOptions::fromEnvironment()) << text;
+  }
 }
 TEST(EmulatorOptions, BlocksInTheOrderOfTheSeed) {
   auto order = [](uint64_t seed) {
