@@ -71,7 +71,7 @@ Result<CudaWeights> CudaWeights::load(CudaDriver &driver, const Artifact &artifa
   LLMOPT_ASSIGN(CudaAddress next, driver.allocate(total, "the weights"));
   for (const PlanWeight &weight : plan) {
     auto bytes = static_cast<uint64_t>(weight.bytes());
-    weights.extents.push_back({next, bytes, /*writable=*/false});
+    weights.extents.push_back({next, bytes, /*writable=*/false, /*fixed=*/true});
     next += (bytes + 255) / 256 * 256;
   }
 

@@ -54,6 +54,7 @@ struct CudaExtent {
   CudaAddress begin = 0;
   uint64_t bytes = 0;
   bool writable = false;
+  bool fixed = false; ///< no launch of a step writes it: a kernel need not wait to read it
 };
 
 struct CudaLaunch {

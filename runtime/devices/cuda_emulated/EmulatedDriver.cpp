@@ -230,12 +230,12 @@ std::vector<MemoryRange> EmulatedDriver::memoryOf(const CudaLaunch &launch) cons
   const auto &kernel = static_cast<const EmulatedKernel &>(*launch.kernel);
   std::vector<MemoryRange> memory = kernel.module->memory();
   for (const CudaExtent &extent : launch.extents)
-    memory.push_back(
-        {extent.begin, extent.bytes, extent.writable, nameOf(extent, launch, *kernel.entry)});
+    memory.push_back({extent.begin, extent.bytes, extent.writable, extent.fixed,
+                      nameOf(extent, launch, *kernel.entry)});
   if (launch.extents.empty())
     for (auto [address, bytes] : allocations) {
       CudaExtent whole{address, bytes, /*writable=*/true};
-      memory.push_back({address, bytes, true, nameOf(whole, launch, *kernel.entry)});
+      memory.push_back({address, bytes, true, false, nameOf(whole, launch, *kernel.entry)});
     }
   return memory;
 }
@@ -272,6 +272,7 @@ Status EmulatedDriver::runKernel(const CudaLaunch &launch) {
   grid.shared = module.shared;
   grid.sharedCapacity = module.sharedCapacity;
   grid.bounded = true;
+  grid.early = launch.early;
   if (options.checks)
     grid.memory = memoryOf(launch);
   grid.body = [&] { kernel.entry->call(launch.parameters.data()); };

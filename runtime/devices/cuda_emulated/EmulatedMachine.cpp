@@ -54,11 +54,16 @@ Status EmulatedMachine::run(const GridLaunch &newLaunch) {
   if (options.seed != 0)
     for (size_t i = order.size() - 1; i > 0; --i)
       std::swap(order[i], order[random() % (i + 1)]);
+  FaultGuard guard(onFault, this);
   for (int i = 0; i < blocks; ++i) {
     Status status = runBlock(order.empty() ? i : order[size_t(i)]);
     if (!status)
       return status.error().within(kernel);
   }
+  if (checks && newLaunch.early && !memory.hasWaited())
+    return makeError("{}: no thread waits for the kernels ahead (gate.wait), so those behind it "
+                     "may begin before these have ended",
+                     kernel);
   return success();
 }
 
@@ -70,6 +75,7 @@ void EmulatedMachine::startBlock(int index) {
   blockRun = ++blockRuns;
   live = threads;
   problem.clear();
+  fault = {};
   barriers.clear();
   moved.clear();
   for (Waiting &each : waiting)
@@ -91,7 +97,7 @@ Status EmulatedMachine::runBlock(int index) {
   startBlock(index);
   Scheduler::End end = scheduler.run(threads, body, enter, this);
   if (end == Scheduler::End::Stopped)
-    return Error(problem);
+    return Error(fault.kind == Fault::Kind::None ? problem : describeFault());
   if (end == Scheduler::End::Deadlock)
     return makeError("block {}, {}", index, describeDeadlock());
   if (!problem.empty())
@@ -125,10 +131,46 @@ std::string placeOf(Site site) {
 }
 
 void EmulatedMachine::failWith(const std::string &message, const std::string &place) {
-  std::string who = thread >= 0 ? fmt::format("thread {}", thread) : "an asynchronous operation";
-  problem =
-      fmt::format("block {}, {}: {}{}{}", block, who, message, place.empty() ? "" : ", at ", place);
+  problem = describe(thread, message, place);
   scheduler.stop();
+}
+
+/// "block 0, thread 3: <message>, at gemm.cuh:12".
+std::string EmulatedMachine::describe(int who, const std::string &message,
+                                      const std::string &place) const {
+  std::string name = who >= 0 ? fmt::format("thread {}", who) : "an asynchronous operation";
+  return fmt::format("block {}, {}: {}{}{}", block, name, message, place.empty() ? "" : ", at ",
+                     place);
+}
+
+/// On a stack of its own, in the middle of anything: only notes what has happened.
+void EmulatedMachine::onFault(void *argument, const Fault &fault) {
+  auto *self = static_cast<EmulatedMachine *>(argument);
+  self->fault = fault;
+  self->faultThread = self->thread;
+  self->scheduler.stop();
+}
+
+std::string EmulatedMachine::stackOverflow() {
+  return fmt::format("needs more than the {} bytes of its stack", Fiber::bytes);
+}
+
+std::string EmulatedMachine::describeFault() const {
+  std::string place;
+  // An instruction begins where a call would return to, less one.
+  if (fault.code && launch->place)
+    place = launch->place(static_cast<const char *>(fault.code) + 1);
+  std::string what;
+  if (fault.kind == Fault::Kind::Arithmetic)
+    what = "divides an integer by zero, or the lowest by -1";
+  else if (faultThread >= 0 && scheduler.isBelowStack(faultThread, fault.address))
+    what = stackOverflow();
+  else if (fault.address != 0)
+    what = fmt::format("touches address {:#x}, which is no memory that it may touch so",
+                       fault.address);
+  else
+    what = "touches an address that is none";
+  return describe(faultThread, what, place);
 }
 
 void EmulatedMachine::fail(const char *message, Site site) { failWith(message, placeOf(site)); }
@@ -180,7 +222,7 @@ void EmulatedMachine::wakeAll(std::vector<int> &waiting) {
   waiting.clear();
 }
 
-static bool isSame(Site a, Site b) {
+static bool isSameLine(Site a, Site b) {
   return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
 }
 
@@ -189,11 +231,16 @@ void EmulatedMachine::syncBlock(Site site) {
   Barrier &barrier = barriers[0];
   if (barrier.arrived == 0) {
     barrier.site = site;
-  } else if (!isSame(barrier.site, site)) {
+  } else if (!isSameLine(barrier.site, site) || barrier.site.column != site.column) {
     int other = barrier.waiting.front();
+    std::string there = placeOf(barrier.site), own = placeOf(site);
+    if (there == own) {
+      there += fmt::format(":{}", barrier.site.column);
+      own += fmt::format(":{}", site.column);
+    }
     failWith(fmt::format("comes to a barrier of the block while thread {} waits at another one, {}",
-                         other, placeOf(barrier.site)),
-             placeOf(site));
+                         other, there),
+             own);
   }
   ++barrier.arrived;
   if (openBlockBarrier())

@@ -3,6 +3,7 @@
 #ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATEDMACHINE_H
 #define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_EMULATEDMACHINE_H
 
+#include "runtime/devices/cuda_emulated/Faults.h"
 #include "runtime/devices/cuda_emulated/MemoryChecker.h"
 #include "runtime/devices/cuda_emulated/Scheduler.h"
 
@@ -51,6 +52,8 @@ public:
   void release(const void *object) override;
   void acquire(const void *object) override;
   void fence(bool device) override;
+  void fenceAsyncSide() override;
+  void waitForProducers() override;
   void atomic(void *address, size_t bytes, Site site) override;
 
 private:
@@ -133,6 +136,10 @@ private:
   void check(bool fine, Site site);
 
   [[noreturn]] void failWith(const std::string &message, const std::string &place);
+  std::string describe(int who, const std::string &message, const std::string &place) const;
+  static void onFault(void *self, const Fault &fault);
+  std::string describeFault() const;
+  static std::string stackOverflow();
   std::string describeDeadlock() const;
 
   EmulatorOptions options;
@@ -150,6 +157,8 @@ private:
   std::deque<MovedCopies> moved;   ///< of this block
   int live = 0;                    ///< threads that have not ended
   std::string problem;
+  Fault fault;          ///< that has stopped the block
+  int faultThread = -1; ///< whose it is
 };
 
 } // namespace llmopt::emulated

@@ -29,10 +29,17 @@ void EmulatedMachine::write(void *to, size_t bytes, size_t alignment, Site site)
   check(memory.access(Access::Write, thread, to, bytes), site);
 }
 
+/// What the emulator may need of a thread's stack.
+constexpr uintptr_t ownStackBytes = 32 * 1024;
+
 void EmulatedMachine::access(const void *address, size_t bytes, bool isWrite, const void *caller) {
   if (inside || !checks || thread < 0)
     return;
   Inside guard(*this);
+  // What follows needs some of the thread's stack, and not in the middle of an allocation.
+  const char here = 0;
+  if (reinterpret_cast<uintptr_t>(&here) - stackBegin < ownStackBytes)
+    failWith(stackOverflow(), launch->place ? launch->place(caller) : "");
   bool fine = memory.access(isWrite ? Access::Write : Access::Read, thread, address, bytes);
   if (memory.order().isExhausted())
     check(fine, Site{});
@@ -43,7 +50,7 @@ void EmulatedMachine::access(const void *address, size_t bytes, bool isWrite, co
 void EmulatedMachine::misaligned(const void *address, size_t alignment, const char *file,
                                  int line) {
   if (!inside)
-    checkAlignment(address, alignment, {file, line});
+    checkAlignment(address, alignment, {file, line, 0});
 }
 
 void EmulatedMachine::atomic(void *address, size_t bytes, Site site) {
@@ -196,6 +203,20 @@ void EmulatedMachine::acquire(const void *object) {
     return;
   Inside guard(*this);
   memory.order().acquire(thread, object);
+}
+
+void EmulatedMachine::fenceAsyncSide() {
+  if (!checks)
+    return;
+  Inside guard(*this);
+  memory.fenceAsyncSide(thread);
+}
+
+void EmulatedMachine::waitForProducers() {
+  if (!checks)
+    return;
+  Inside guard(*this);
+  memory.waitForProducers(thread);
 }
 
 void EmulatedMachine::fence(bool device) {

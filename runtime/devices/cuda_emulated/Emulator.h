@@ -6,8 +6,9 @@
 //
 // Checked, unless it is switched off: every access of instrumented code and of the intrinsics, to
 // bounds, alignment, initialization of shared memory, and races (Shadow.h has the guarantees);
-// divergence at barriers; deadlock. The first finding ends the launch with an error that names
-// kernel, block and thread.
+// what is touched before a launch waits for those ahead; fences of the asynchronous side;
+// divergence at barriers; deadlock. Faults of the processor are caught (Faults.h). The first
+// finding ends the launch with an error that names kernel, block and thread.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -40,7 +41,8 @@ struct MemoryRange {
   uintptr_t begin = 0;
   uint64_t bytes = 0;
   bool writable = false;
-  std::string name; ///< "parameter 2", for messages
+  bool fixed = false; ///< no kernel writes it
+  std::string name;   ///< "parameter 2", for messages
 };
 
 struct GridLaunch {
@@ -55,6 +57,9 @@ struct GridLaunch {
   /// Global memory: with `bounded`, nothing but `memory` may be touched, and what of it is not
   /// writable takes part in no race.
   bool bounded = false;
+  /// The kernels ahead may not have ended: what they may use is touched only after
+  /// waitForProducers(), and some thread has to wait.
+  bool early = false;
   std::vector<MemoryRange> memory;
   /// Runs the kernel in the current thread.
   std::function<void()> body;

@@ -16,9 +16,6 @@
 
 namespace llmopt::emulated {
 
-// Below the stack is a page that nobody may touch.
-constexpr size_t guardBytes = 4096;
-
 #if defined(__x86_64__)
 
 // swapcontext() would ask the system to swap signal masks, at each switch.

@@ -31,6 +31,8 @@ public:
 
   uintptr_t begin() const { return reinterpret_cast<uintptr_t>(stack); }
   static constexpr size_t bytes = 256 * 1024;
+  /// Below the stack, that nobody may touch.
+  static constexpr size_t guardBytes = 4096;
 
 private:
   void prepare(char *top, void (*entry)(void *argument), void *argument);

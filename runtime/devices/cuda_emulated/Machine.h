@@ -31,6 +31,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#if __cplusplus > 201703L
+#include <source_location>
+#endif
 
 /// Functions that touch the emulator's own memory, or a kernel's after announcing it. Their calls
 /// are not inlined into checked code, and lambdas in them do not inherit it.
@@ -42,15 +45,22 @@
 
 namespace llmopt::emulated {
 
-/// Where a kernel calls an intrinsic, for messages: `Site site = here()` as the last, defaulted
-/// parameter of an intrinsic.
+/// Where a kernel calls an intrinsic, for messages and to tell barriers apart: `Site site = here()`
+/// as the last, defaulted parameter of an intrinsic.
 struct Site {
   const char *file;
   int line;
+  int column;
 };
-inline Site here(const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
-  return {file, line};
+#if __cplusplus > 201703L // as kernels are compiled
+constexpr Site here(std::source_location where = std::source_location::current()) {
+  return {where.file_name(), int(where.line()), int(where.column())};
 }
+#else
+inline Site here(const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
+  return {file, line, 0};
+}
+#endif
 
 /// The lanes of a warp that have come together. `in` and `out` are what each lane gave to
 /// collect(); only those of `lanes` are set.
@@ -140,7 +150,8 @@ public:
   virtual void openWrite(void *to, size_t bytes, size_t alignment, Site site) = 0;
   virtual void closeWrite(void *to, size_t bytes, const void *object) = 0;
   /// The thread has started an operation that will read `from`, in shared memory: whoever writes it
-  /// before closeRead, itself too, is reported. closeRead has to be called by the same thread.
+  /// before closeRead, itself too, is reported. closeRead has to be called by the same thread. What
+  /// threads wrote there has to be fenced (fenceAsyncSide).
   virtual void openRead(const void *from, size_t bytes, size_t alignment, Site site) = 0;
   virtual void closeRead(const void *from, size_t bytes) = 0;
 
@@ -159,6 +170,11 @@ public:
   virtual void acquire(const void *object) = 0;
   /// __threadfence, __threadfence_block.
   virtual void fence(bool device) = 0;
+  /// fence.proxy.async: asynchronous operations may read what the thread has written to shared
+  /// memory, or has been told of.
+  virtual void fenceAsyncSide() = 0;
+  /// griddepcontrol.wait: the kernels ahead have ended.
+  virtual void waitForProducers() = 0;
   /// The thread reads and writes these bytes as one, relaxed: with fences around it, a release and
   /// an acquire between blocks too.
   virtual void atomic(void *address, size_t bytes, Site site) = 0;

@@ -18,6 +18,7 @@ void MemoryChecker::startLaunch(const GridLaunch &newLaunch) {
   grid.startLaunch();
   global.startLaunch();
   openReads.assign(newLaunch.sharedCapacity / 16 + 1, 0);
+  waited = false;
 }
 
 void MemoryChecker::startBlock(int block) {
@@ -29,6 +30,8 @@ void MemoryChecker::startBlock(int block) {
   if (openReadCount > 0)
     std::fill(openReads.begin(), openReads.end(), 0);
   openReadCount = 0;
+  fences.assign(size_t(launch->threads), {});
+  waits.assign(size_t(launch->threads), 0);
   clocks.start(launch->threads);
   grid.startBlock(block, launch->threads);
   races.startBlock(block, launch->threads);
@@ -42,6 +45,10 @@ void MemoryChecker::syncBlock() {
   races.rebase(sharedCells(0), writers.size());
   global.forEachPage([&](Cells cells) { races.rebase(cells, GlobalShadow::pageBytes); });
   races.rebaseSets();
+  // What was before this barrier is of stamp 1 now, fenced or not.
+  std::fill(fences.begin(), fences.end(), Fence{1, 1});
+  if (std::any_of(waits.begin(), waits.end(), [](uint32_t stamp) { return stamp != 0; }))
+    std::fill(waits.begin(), waits.end(), 1);
   clocks.rebase();
   grid.rebase();
 }
@@ -97,6 +104,12 @@ bool MemoryChecker::openRead(int thread, const void *from, size_t bytes) {
   if (!sharedBounds(Access::Read, from, bytes) || !access(Access::Read, thread, from, bytes))
     return false;
   uintptr_t offset = reinterpret_cast<uintptr_t>(from) - sharedBegin;
+  int writer = 0;
+  if (!isFenced(thread, offset, bytes, writer))
+    return fail(Access::Read, from, bytes,
+                fmt::format("by an asynchronous operation, but thread {} wrote it without "
+                            "fenceAsyncSide() afterwards",
+                            writer));
   for (uintptr_t i = offset / 16; i <= (offset + bytes - 1) / 16; ++i)
     ++openReads[i];
   ++openReadCount;
@@ -118,9 +131,45 @@ bool MemoryChecker::checkOpenReads(uintptr_t offset, size_t bytes) {
   return true;
 }
 
+void MemoryChecker::fenceAsyncSide(int thread) {
+  fences[size_t(thread)] = {clocks.clock(thread), clocks.blockFloor()};
+  clocks.advance(thread);
+}
+
+/// Is there a fence between what threads wrote and `thread`, in the writer or in `thread`? Known of
+/// the latter is only what barriers of the block had ordered before it.
+bool MemoryChecker::isFenced(int thread, uintptr_t offset, size_t bytes, int &writer) const {
+  for (uintptr_t i = offset; i < offset + bytes; ++i) {
+    Record record = writers[i];
+    if (record.who() >= launch->threads || record.stamp() <= fences[size_t(record.who())].stamp ||
+        record.stamp() <= fences[size_t(thread)].floor)
+      continue;
+    writer = record.who();
+    return false;
+  }
+  return true;
+}
+
 //===------------------------------------------------------------------------------------------===//
 // Global memory
 //===------------------------------------------------------------------------------------------===//
+
+void MemoryChecker::waitForProducers(int thread) {
+  waits[size_t(thread)] = clocks.clock(thread);
+  waited = true;
+}
+
+/// Has the thread waited for the kernels ahead, or does it come after one that has?
+bool MemoryChecker::mayTouchProducts(int thread) {
+  if (!launch->early || waits[size_t(thread)] != 0)
+    return true;
+  for (int other = 0; other < launch->threads; ++other)
+    if (waits[size_t(other)] != 0 && clocks.knows(thread, other, waits[size_t(other)])) {
+      waits[size_t(thread)] = clocks.clock(thread);
+      return true;
+    }
+  return false;
+}
 
 /// The last range that begins at or before an address and has it, or null.
 const MemoryRange *MemoryChecker::rangeOf(uintptr_t address) const {
@@ -147,6 +196,9 @@ bool MemoryChecker::checkGlobal(Access access, int thread, uintptr_t address, si
       return fail(access, pointer, bytes, "which is no memory that the launch may touch");
     if (bytes > range->bytes - (address - range->begin))
       return fail(access, pointer, bytes, fmt::format("beyond its {} bytes", range->bytes));
+    if (!range->fixed && !mayTouchProducts(thread))
+      return fail(access, pointer, bytes,
+                  "before it waits for the kernels ahead (gate.wait), which may still use it");
     if (!range->writable) {
       if (access != Access::Read)
         return fail(access, pointer, bytes, "which may only be read");

@@ -29,8 +29,15 @@ public:
   /// cp.async and others that write shared memory later.
   bool openWrite(int thread, const void *to, size_t bytes);
   bool closeWrite(int who, uint32_t stamp, const void *to, size_t bytes);
+  /// The operation is on the asynchronous side of shared memory, which sees what threads have
+  /// written only after a fence.
   bool openRead(int thread, const void *from, size_t bytes);
   bool closeRead(int thread, const void *from, size_t bytes);
+  void fenceAsyncSide(int thread);
+
+  void waitForProducers(int thread);
+  /// Has any thread of the launch waited?
+  bool hasWaited() const { return waited; }
 
   bool inShared(const void *address) const {
     return reinterpret_cast<uintptr_t>(address) - sharedBegin < launch->sharedCapacity;
@@ -47,6 +54,8 @@ private:
   std::string describe(const Conflict &conflict) const;
   bool reportConflict(Access access, const void *address, size_t bytes, const Conflict &conflict);
   bool checkOpenReads(uintptr_t offset, size_t bytes);
+  bool mayTouchProducts(int thread);
+  bool isFenced(int thread, uintptr_t offset, size_t bytes, int &writer) const;
   Cells sharedCells(uintptr_t offset) { return {writers.data() + offset, readers.data() + offset}; }
 
   const GridLaunch *launch = nullptr;
@@ -61,6 +70,14 @@ private:
   /// Per 16 bytes of shared memory: operations that are still going to read.
   std::vector<uint16_t> openReads;
   int openReadCount = 0;
+  /// Per thread, the last fence of the asynchronous side: its stamp, and what all threads knew of
+  /// each other then.
+  struct Fence {
+    uint32_t stamp = 0, floor = 0;
+  };
+  std::vector<Fence> fences;
+  std::vector<uint32_t> waits; ///< per thread: its stamp when it waited for producers; 0: not yet
+  bool waited = false;
   std::string text;
 };
 

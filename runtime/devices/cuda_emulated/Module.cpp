@@ -72,6 +72,7 @@ void Module::findMemory() {
             continue;
           bool writable = (segment.p_flags & PF_W) != 0;
           self->ranges.push_back({self->base + segment.p_vaddr, segment.p_memsz, writable,
+                                  /*fixed=*/!writable,
                                   writable ? "the module's variables" : "the module's constants"});
         }
         return 1;

@@ -43,13 +43,14 @@ static Result<Toolchain> findToolchain(const std::string &arch, bool checks) {
   bool clang = tools.version.find("clang") != std::string::npos;
   // -g1 is for the places in messages. Stores stay where the source has them: no loop becomes a
   // call of memset, no two elements are joined.
-  tools.options = {"-std=c++17",
+  tools.options = {"-std=c++20", // places have columns
                    "-g1",
                    "-fPIC",
                    "-fvisibility=hidden",
                    "-ffp-contract=off",
                    "-fno-strict-aliasing",
                    "-fno-exceptions",
+                   "-fstack-clash-protection", // a stack that is too small is found
                    "-fno-tree-vectorize",
                    "-w",
                    "-I.",

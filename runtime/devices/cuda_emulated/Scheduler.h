@@ -37,6 +37,10 @@ public:
 
   int current() const { return running; }
   uintptr_t stackBegin(int thread) const { return fibers[size_t(thread)].begin(); }
+  /// Is the address of the memory that ends a thread's stack?
+  bool isBelowStack(int thread, uintptr_t address) const {
+    return stackBegin(thread) - address - 1 < Fiber::guardBytes;
+  }
   /// Lets others run until somebody wakes this thread.
   void pause();
   void wake(int thread);

@@ -62,9 +62,9 @@ LLMOPT_UNCHECKED inline unsigned loadFresh(const unsigned *p, Site site = here()
   machine->read(p, sizeof *p, sizeof *p, site);
   return *p;
 }
-/// Kernels run one after the other.
+/// Kernels run one after the other; what one may touch before it waits is checked.
 inline void launchDependents() {}
-inline void waitForProducers() {}
+LLMOPT_UNCHECKED inline void waitForProducers() { machine->waitForProducers(); }
 
 //===- Asynchronous copies --------------------------------------------------------------------===//
 

@@ -6,8 +6,10 @@
 // the destination of the one or overwrites an operand of the other is reported. Descriptors are
 // decoded as the tensor cores do it, so a wrong stride reads wrong numbers.
 //
-// Not modelled: the two sides of shared memory (fenceAsyncSide does nothing), and that the four
-// warps of a group agree on their products (each warp does its own share by its own operands).
+// Held to their rules, though nothing happens late for them: fences between the two sides of shared
+// memory (fenceAsyncSide), of barriers that bulk copies use (fenceBarriers), and of registers
+// before products (fenceProducts). Not modelled: that the four warps of a group agree on their
+// products (each warp does its own share by its own operands).
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -39,13 +41,56 @@ struct SharedBarrier {
 };
 static_assert(sizeof(SharedBarrier) == 8, "as on the card");
 
+// Objects that a module keeps begin as constants: what a thread did not finish to initialize,
+// because its launch has ended in it, would be waited for by the next one.
+
+/// Barriers of the block that no fence has made known to bulk copies yet.
+struct NewBarriers {
+  static constexpr int most = 256;
+  uint64_t blockRun = 0; ///< of the block that it belongs to
+  int count = 0;
+  struct New {
+    const SharedBarrier *barrier = nullptr;
+    int thread = 0; ///< that has made it
+  } barriers[most] = {};
+
+  LLMOPT_UNCHECKED static NewBarriers &own() {
+    static NewBarriers all;
+    if (all.blockRun != machine->blockRun) {
+      all.blockRun = machine->blockRun;
+      all.count = 0;
+    }
+    return all;
+  }
+  LLMOPT_UNCHECKED void add(const SharedBarrier *barrier, Site site) {
+    if (count == most)
+      machine->fail("more barriers wait for fenceBarriers() than the emulator can follow", site);
+    barriers[count].barrier = barrier;
+    barriers[count++].thread = machine->thread;
+  }
+  LLMOPT_UNCHECKED void fence() {
+    int left = 0;
+    for (int i = 0; i < count; ++i)
+      if (barriers[i].thread != machine->thread)
+        barriers[left++] = barriers[i];
+    count = left;
+  }
+  LLMOPT_UNCHECKED bool has(const SharedBarrier *barrier) const {
+    for (int i = 0; i < count; ++i)
+      if (barriers[i].barrier == barrier)
+        return true;
+    return false;
+  }
+};
+
 LLMOPT_UNCHECKED inline void initBarrier(SharedBarrier &barrier, int arrivals, Site site = here()) {
   machine->write(&barrier, sizeof barrier, 8, site);
+  NewBarriers::own().add(&barrier, site);
   barrier.expected = barrier.pending = unsigned(arrivals);
   barrier.parity = 0;
   barrier.bytes = 0;
 }
-inline void fenceBarriers() {}
+LLMOPT_UNCHECKED inline void fenceBarriers() { NewBarriers::own().fence(); }
 LLMOPT_UNCHECKED inline void arriveExpecting(SharedBarrier &barrier, int bytes,
                                              Site site = here()) {
   machine->atomic(&barrier, sizeof barrier, site);
@@ -79,7 +124,7 @@ LLMOPT_UNCHECKED inline void waitBarrier(SharedBarrier &barrier, int parity, Sit
 LLMOPT_UNCHECKED inline void syncNamed(int index, int threads, Site site = here()) {
   machine->syncNamed(index, threads, site);
 }
-inline void fenceAsyncSide() {}
+LLMOPT_UNCHECKED inline void fenceAsyncSide() { machine->fenceAsyncSide(); }
 
 //===- Bulk copies ----------------------------------------------------------------------------===//
 
@@ -102,6 +147,8 @@ LLMOPT_UNCHECKED inline void copyBulk(void *shared, const void *global, int byte
                                       Site site = here()) {
   if (bytes <= 0 || bytes % 16 != 0)
     machine->fail("a bulk copy is of a multiple of 16 bytes", site);
+  if (NewBarriers::own().has(&barrier))
+    machine->fail("a bulk copy uses an mbarrier that was made without fenceBarriers()", site);
   machine->atomic(&barrier, sizeof barrier, site);
   machine->read(global, size_t(bytes), 16, site);
   machine->openWrite(shared, size_t(bytes), 16, site);
@@ -163,11 +210,11 @@ struct MatrixOperand {
 
 /// A product that a warp has asked for: its share, 16 rows, of the group's.
 struct WarpProduct {
-  MatrixDescriptor a, b;
-  int columns;
-  float (*toFloat)(uint16_t);
-  float *sums[32]; ///< of the lanes
-  Site site;
+  MatrixDescriptor a{}, b{};
+  int columns = 0;
+  float (*toFloat)(uint16_t) = nullptr;
+  float *sums[32] = {}; ///< of the lanes
+  Site site{};
 
   LLMOPT_UNCHECKED static void readRow(const MatrixOperand &operand, int row,
                                        float (*toFloat)(uint16_t), float (&to)[16]) {
@@ -203,8 +250,9 @@ struct WarpProducts {
   static constexpr int most = 32;
   uint64_t blockRun = 0; ///< of the block that it belongs to
   int count = 0, groups = 0;
-  int groupEnds[most]; ///< committed, by rising number of products
-  WarpProduct products[most];
+  bool fenced = false;      ///< since the last wait
+  int groupEnds[most] = {}; ///< committed, by rising number of products
+  WarpProduct products[most] = {};
 
   /// Of the running thread's warp.
   LLMOPT_UNCHECKED static WarpProducts &own() {
@@ -213,6 +261,7 @@ struct WarpProducts {
     if (products.blockRun != machine->blockRun) {
       products.blockRun = machine->blockRun;
       products.count = products.groups = 0;
+      products.fenced = false;
     }
     return products;
   }
@@ -231,6 +280,7 @@ struct WarpProducts {
       groupEnds[i - first] = groupEnds[i] - done;
     count -= done;
     groups -= first;
+    fenced = false;
   }
 };
 
@@ -259,6 +309,9 @@ LLMOPT_UNCHECKED inline void queueProduct(float *sums, int columns, MatrixDescri
   bool first = machine->thread % 32 == 0;
   if (first) {
     WarpProducts &products = WarpProducts::own();
+    if (!products.fenced)
+      machine->fail("asks for a product without fenceProducts() since the last waitProducts()",
+                    site);
     if (products.count == WarpProducts::most)
       machine->fail("more products are open than the emulator can follow", site);
     lane.product = &products.products[products.count++];
@@ -283,7 +336,11 @@ LLMOPT_UNCHECKED inline void multiplyGroup(float (&sums)[Count], MatrixDescripto
   queueProduct(sums, Count * 2, a, b, float16ToFloat, site);
 }
 
-inline void fenceProducts() {}
+/// A warp's registers are fenced if its first lane's are.
+LLMOPT_UNCHECKED inline void fenceProducts() {
+  if (machine->thread % 32 == 0)
+    WarpProducts::own().fenced = true;
+}
 LLMOPT_UNCHECKED inline void commitProducts(Site site = here()) {
   if (machine->thread % 32 != 0)
     return;

@@ -24,7 +24,7 @@ testing::AssertionResult contains(const std::string &text, const std::string &pa
 //===- Copies ---------------------------------------------------------------------------------===//
 
 /// What a kernel that copies 64 floats forgets.
-enum class Forgotten { Nothing, Wait, Copy, Bytes };
+enum class Forgotten { Nothing, Wait, Copy, Bytes, Fence };
 
 /// A block of a warp brings 64 floats and writes them, doubled, to `to`.
 std::string copyAndDouble(Forgotten forgotten, std::vector<float> &to) {
@@ -36,7 +36,8 @@ std::string copyAndDouble(Forgotten forgotten, std::vector<float> &to) {
     auto *values = reinterpret_cast<float *>(shared);
     if (threadIndex() == 0) {
       initBarrier(*barrier, 1);
-      fenceBarriers();
+      if (forgotten != Forgotten::Fence)
+        fenceBarriers();
     }
     syncThreads();
     if (threadIndex() == 0) {
@@ -56,7 +57,7 @@ std::string copyAndDouble(Forgotten forgotten, std::vector<float> &to) {
 
 //===- Products -------------------------------------------------------------------------------===//
 
-enum class Mistake { None, Stride, NoWait, EarlyStore, Pending };
+enum class Mistake { None, Stride, NoWait, EarlyStore, Pending, NoFence, RegistersNotFenced };
 
 /// x (8 rows) times weights (64 rows), both 16 elements of K, as core matrices and swizzled; sums
 /// of (column, row) at [row * 64 + column].
@@ -71,10 +72,12 @@ std::string multiply(Mistake mistake, std::vector<float> &to) {
     for (int i = threadIndex(); i < 8 * 64; i += 128)
       reinterpret_cast<bf16 *>(x + swizzledPiece(i / 64, i % 64 / 8))[i % 8] =
           fromFloat<bf16>(float(i / 64 + 1) * float(i % 64 - 3));
-    fenceAsyncSide();
+    if (mistake != Mistake::NoFence)
+      fenceAsyncSide();
     syncThreads();
     float sums[4] = {};
-    fenceProducts();
+    if (mistake != Mistake::RegistersNotFenced)
+      fenceProducts();
     int nextRows = mistake == Mistake::Stride ? 128 : 256;
     multiplyGroup(sums, describeCores(weights, 128, nextRows), describeSwizzled(x, 1024), bf16{});
     commitProducts();
@@ -116,6 +119,12 @@ TEST(EmulatedBulkCopy, WaitForACopyThatNobodyStarts) {
   EXPECT_TRUE(contains(copyAndDouble(Forgotten::Copy, to),
                        "block 0, thread 0 waits for an even phase of an mbarrier"));
 }
+TEST(EmulatedBulkCopy, BarrierThatIsNotFenced) {
+  std::vector<float> to(64);
+  EXPECT_TRUE(contains(copyAndDouble(Forgotten::Fence, to),
+                       "block 0, thread 0: a bulk copy uses an mbarrier that was made without "
+                       "fenceBarriers()"));
+}
 #ifdef LLMOPT_TEST_INSTRUMENTED
 TEST(EmulatedBulkCopy, ReadBeforeItsBarrier) {
   std::vector<float> to(64);
@@ -144,7 +153,18 @@ TEST(EmulatedWarpgroup, SumsAreNotThereBeforeTheWait) {
     EXPECT_GT(wrongSums(sums), 8 * 60);
   }
 }
+TEST(EmulatedWarpgroup, RegistersThatAreNotFenced) {
+  std::vector<float> sums(8 * 64);
+  EXPECT_TRUE(contains(multiply(Mistake::RegistersNotFenced, sums),
+                       "block 0, thread 0: asks for a product without fenceProducts()"));
+}
 #ifdef LLMOPT_TEST_INSTRUMENTED
+TEST(EmulatedWarpgroup, WhatThreadsWroteIsNotFenced) {
+  std::vector<float> sums(8 * 64);
+  EXPECT_TRUE(contains(multiply(Mistake::NoFence, sums),
+                       "by an asynchronous operation, but thread 0 wrote it without "
+                       "fenceAsyncSide() afterwards"));
+}
 TEST(EmulatedWarpgroup, AnOperandIsOverwrittenBeforeTheWait) {
   std::vector<float> sums(8 * 64);
   EXPECT_TRUE(contains(multiply(Mistake::EarlyStore, sums),

@@ -23,6 +23,14 @@ TEST(EmulatedBarrier, TwoPlaces) {
               HasSubstr("kernel test: block 0, thread 32: comes to a barrier of the block while "
                         "thread 0 waits at another one, body.cu:2, at body.cu:4"));
 }
+TEST(EmulatedBarrier, TwoPlacesOnOneLine) {
+  EXPECT_THAT(errorOf("if (threadIndex() < 32) syncThreads(); else syncThreads();"),
+              HasSubstr("kernel test: block 0, thread 32: comes to a barrier of the block while "
+                        "thread 0 waits at another one, body.cu:1:"));
+}
+TEST(EmulatedBarrier, OnePlaceInEveryRoundOfALoop) {
+  EXPECT_EQ(errorOf("for (int i = 0; i < 4; ++i) syncThreads();"), "");
+}
 TEST(EmulatedBarrier, WarpsThatHaveEndedAreNotWaitedFor) {
   EXPECT_EQ(errorOf("if (threadIndex() >= 32) return;\nsyncThreads();"), "");
 }

@@ -41,7 +41,8 @@ Status EmulatedRun::run() {
   launch.threads = uint32_t(threads);
   launch.sharedBytes = uint32_t(sharedBytes);
   launch.parameters = {&address};
-  launch.extents = {{address, bytes, writable}};
+  launch.extents = {{address, bytes, writable, fixed}};
+  launch.early = early;
   LLMOPT_TRY(driver->launch(launch));
   return driver->download(data.data(), address, bytes);
 }

@@ -152,12 +152,14 @@ TEST(EmulatedDeferred, DeadlockSaysWhatIsWaitedFor) {
 }
 
 static const char *const lateReads = R"(
+LLMOPT_UNCHECKED void fence() { machine->fenceAsyncSide(); }
 LLMOPT_UNCHECKED void open(const char *from) { machine->openRead(from, 64, 16, here()); }
 LLMOPT_UNCHECKED void close(const char *from) { machine->closeRead(from, 64); }
 )";
 
 TEST(EmulatedDeferred, OperandsMayNotBeWrittenBeforeTheyAreRead) {
   EmulatedRun kernel{"((int *)shared)[threadIndex()] = 1;\n"
+                     "fence();\n"
                      "syncThreads();\n"
                      "if (threadIndex() == 0) open(shared);\n"
                      "if (threadIndex() == 0) ((int *)shared)[15] = 2;\n"
@@ -169,6 +171,7 @@ TEST(EmulatedDeferred, OperandsMayNotBeWrittenBeforeTheyAreRead) {
 }
 TEST(EmulatedDeferred, OperandsMayBeWrittenAfterwards) {
   EmulatedRun kernel{"((int *)shared)[threadIndex()] = 1;\n"
+                     "fence();\n"
                      "syncThreads();\n"
                      "if (threadIndex() == 0) { open(shared); close(shared); }\n"
                      "if (threadIndex() == 0) ((int *)shared)[15] = 2;"};

@@ -1,0 +1,42 @@
+//===- Faults.h - Signals of broken kernels, as errors ----------------------------------------===//
+
+#ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_FAULTS_H
+#define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_FAULTS_H
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace llmopt::emulated {
+
+/// What a processor does not do for a thread.
+struct Fault {
+  enum class Kind { None, Memory, Arithmetic } kind = Kind::None;
+  uintptr_t address = 0;      ///< that was touched; 0: not known
+  const void *code = nullptr; ///< that did it; null: not known
+};
+
+/// While this object lives, faults of the host thread that made it call `handler` in place of
+/// ending the program; one object per thread. The handler runs on a stack of its own. It may not
+/// allocate memory or take locks, and must not return but go on elsewhere. Handlers of signals that
+/// were there before get the faults of other threads.
+class FaultGuard {
+public:
+  using Handler = void (*)(void *context, const Fault &fault);
+  FaultGuard(Handler handler, void *context);
+  ~FaultGuard();
+  FaultGuard(const FaultGuard &) = delete;
+  FaultGuard &operator=(const FaultGuard &) = delete;
+
+private:
+  static void onSignal(int signal, void *info, void *machineContext);
+  static void install();
+
+  Handler handler;
+  void *context;
+  std::unique_ptr<char[]> stack; ///< null: the thread has one already
+};
+
+} // namespace llmopt::emulated
+
+#endif // LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_FAULTS_H
