@@ -78,25 +78,31 @@ static Status checkShared(const Artifact &artifact, const CudaPlan &plan, const 
   return success();
 }
 
-Result<CudaCode> CudaCode::load(CudaDriver &driver, const Artifact &artifact, const CudaPlan &plan,
-                                const std::string &arch, const DeviceOptions &options) {
-  LLMOPT_TRY(checkShared(artifact, plan, driver.card()));
+Result<CudaSources> CudaSources::read(const Artifact &artifact, const CudaPlan &plan) {
   LLMOPT_ASSIGN(auto functions, functionsOf(artifact, plan));
-  std::vector<CudaSource> sources;
+  CudaSources result;
   for (const auto &[kernel, names] : functions) {
     CudaSource source;
     source.name = cudaSourceName(kernel);
     LLMOPT_ASSIGN(source.content, readListed(artifact, source.name));
     source.kernels.assign(names.begin(), names.end());
-    sources.push_back(std::move(source));
+    result.sources.push_back(std::move(source));
   }
-  std::vector<CudaHeader> headers;
   for (const auto &[name, record] : artifact.manifest.files)
     if (name.rfind("kernels/", 0) == 0) {
       LLMOPT_ASSIGN(std::string content, readListed(artifact, name));
-      headers.push_back({name, std::move(content)});
+      result.headers.push_back({name, std::move(content)});
     }
-  LLMOPT_ASSIGN(auto loaded, driver.load(sources, headers, arch, options.threads, options.quiet));
+  return result;
+}
+
+Result<CudaCode> CudaCode::load(CudaDriver &driver, const Artifact &artifact, const CudaPlan &plan,
+                                const std::string &arch, const DeviceOptions &options) {
+  LLMOPT_TRY(checkShared(artifact, plan, driver.card()));
+  LLMOPT_ASSIGN(CudaSources read, CudaSources::read(artifact, plan));
+  const std::vector<CudaSource> &sources = read.sources;
+  LLMOPT_ASSIGN(auto loaded,
+                driver.load(sources, read.headers, arch, options.threads, options.quiet));
   CudaCode code;
   for (size_t i = 0; i < sources.size(); ++i)
     for (size_t j = 0; j < sources[i].kernels.size(); ++j)

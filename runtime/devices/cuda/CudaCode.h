@@ -16,6 +16,14 @@ namespace llmopt {
 /// the card cannot run it.
 Result<std::string> cudaArchitecture(const Artifact &artifact, const CudaCard &card);
 
+/// What the kernels that a plan launches are compiled from.
+struct CudaSources {
+  std::vector<CudaSource> sources;
+  std::vector<CudaHeader> headers;
+
+  static Result<CudaSources> read(const Artifact &artifact, const CudaPlan &plan);
+};
+
 /// The kernels that the plan launches.
 class CudaCode {
 public:
