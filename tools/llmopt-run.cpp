@@ -61,13 +61,22 @@ static Result<std::vector<int32_t>> parseTokenIds(const std::string &text) {
   return ids;
 }
 
-/// What the artifact takes of the memory that is free here.
+/// What the artifact takes of the memory that is free here. Without a card, and if none was asked
+/// for, of usual cards' memory.
 static Status printMemoryPlan(const Options &options) {
   LLMOPT_ASSIGN(Artifact artifact, Artifact::openPlan(options.artifact));
   const std::string &target = artifact.manifest.target;
-  LLMOPT_ASSIGN(MemoryPlace place,
-                freeMemory(options.device.device.empty() ? target : options.device.device));
-  MemoryPlan plan(artifact.manifest, artifact.plan, {place});
+  const std::string &device = options.device.device;
+  std::vector<MemoryPlace> places;
+  if (auto here = freeMemory(device.empty() ? target : device)) {
+    places.push_back(*here);
+  } else if (device.empty() && target == "cuda") {
+    fmt::print(stderr, "note: {}; this is for usual cards\n", here.error().message());
+    places = usualCards();
+  } else {
+    return here.error();
+  }
+  MemoryPlan plan(artifact.manifest, artifact.plan, places);
   return writeOutput(options.json ? plan.toJson().dump() + "\n" : plan.toText());
 }
 
