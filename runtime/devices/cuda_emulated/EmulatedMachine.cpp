@@ -146,6 +146,8 @@ std::string EmulatedMachine::describe(int who, const std::string &message,
 /// On a stack of its own, in the middle of anything: only notes what has happened.
 void EmulatedMachine::onFault(void *argument, const Fault &fault) {
   auto *self = static_cast<EmulatedMachine *>(argument);
+  if (!self->scheduler.isRunning())
+    return;
   self->fault = fault;
   self->faultThread = self->thread;
   self->scheduler.stop();

@@ -48,6 +48,7 @@ void FaultGuard::onSignal(int signal, void *info, void *machineContext) {
     fault.address = reinterpret_cast<uintptr_t>(facts->si_addr);
   fault.code = codeOf(machineContext);
   guardOfThread->handler(guardOfThread->context, fault);
+  passOn(signal, facts, machineContext);
 }
 
 void FaultGuard::install() {
@@ -55,7 +56,7 @@ void FaultGuard::install() {
   action.sa_sigaction = [](int signal, siginfo_t *info, void *machineContext) {
     onSignal(signal, info, machineContext);
   };
-  // The handler does not return, so the signal is not to be blocked while it runs.
+  // A handler goes on elsewhere, so the signal is not to be blocked from then on.
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   for (size_t i = 0; i < std::size(signals); ++i)
     ::sigaction(signals[i], &action, &before[i]);

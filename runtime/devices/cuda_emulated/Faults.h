@@ -18,8 +18,9 @@ struct Fault {
 
 /// While this object lives, faults of the host thread that made it call `handler` in place of
 /// ending the program; one object per thread. The handler runs on a stack of its own. It may not
-/// allocate memory or take locks, and must not return but go on elsewhere. Handlers of signals that
-/// were there before get the faults of other threads.
+/// allocate memory or take locks, and goes on elsewhere; if it returns, the fault is not its own.
+/// Such faults, and those of other threads, are given to the handlers of signals that were there
+/// before.
 class FaultGuard {
 public:
   using Handler = void (*)(void *context, const Fault &fault);

@@ -38,7 +38,9 @@ Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody,
   findReady();
   int first = running;
   now(context, first);
+  started = true;
   host.switchTo(fibers[size_t(first)]);
+  started = false;
   running = -1;
   now(context, -1);
   return end;

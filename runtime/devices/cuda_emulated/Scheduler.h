@@ -36,6 +36,8 @@ public:
   //===- From a thread ------------------------------------------------------------------------===//
 
   int current() const { return running; }
+  /// Between the first thread's start and the last one's end.
+  bool isRunning() const { return started; }
   uintptr_t stackBegin(int thread) const { return fibers[size_t(thread)].begin(); }
   /// Is the address of the memory that ends a thread's stack?
   bool isBelowStack(int thread, uintptr_t address) const {
@@ -84,6 +86,7 @@ private:
   std::vector<Poll> polls;
   std::deque<Deferred> deferred;
   int running = -1, live = 0;
+  bool started = false;
   End end = End::Done;
 };
 

@@ -147,7 +147,8 @@ void writeArtifact(const Parts &parts, const std::string &path) {
   fs::create_directories(path);
   Plan plan = parts.plan;
   if (parts.randomBias)
-    plan.weights[0].random = {{vocabulary, 7, 0.0f, 1.0f}};
+    // Not from a list of one: GCC 13, with sanitizers, sees its copy read past the end.
+    plan.weights[0].random.assign(1, RandomSegment{vocabulary, 7, 0.0f, 1.0f});
   else
     writeWeights(path + "/weights.safetensors");
   require(writeFile(path + "/plan.json", plan.toJson().dump(1)));
