@@ -1,5 +1,6 @@
 #include "support/Files.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -107,7 +108,9 @@ Status writeFile(const std::string &path, std::string_view content) {
     Descriptor file{::open(target.c_str(), O_WRONLY | O_CLOEXEC)};
     return file.value < 0 ? systemError("write", path) : writeContent(file.value, content, path);
   }
-  std::string temporary = fmt::format("{}.tmp-{}", target, ::getpid());
+  // Threads may write the same file at once, too.
+  static std::atomic<unsigned> count;
+  std::string temporary = fmt::format("{}.tmp-{}-{}", target, ::getpid(), ++count);
   RemoveOnInterrupt removal(temporary);
   Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
   if (file.value < 0)

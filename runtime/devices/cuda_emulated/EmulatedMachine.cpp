@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cfenv>
 #include <cstring>
 
 namespace llmopt::emulated {
@@ -95,13 +96,20 @@ void EmulatedMachine::startBlock(int index) {
 
 Status EmulatedMachine::runBlock(int index) {
   startBlock(index);
+  std::fenv_t arithmetic;
+  std::fegetenv(&arithmetic);
   Scheduler::End end = scheduler.run(threads, body, enter, this);
+  if (fault.kind != Fault::Kind::None)
+    std::fesetenv(&arithmetic); // left as the system begins a handler
   if (end == Scheduler::End::Stopped)
     return Error(fault.kind == Fault::Kind::None ? problem : describeFault());
   if (end == Scheduler::End::Deadlock)
     return makeError("block {}, {}", index, describeDeadlock());
   if (!problem.empty())
     return Error(problem);
+  if (checks && memory.hasOpenReads())
+    return makeError("block {}: ends before a product that reads its shared memory was waited for",
+                     index);
   const char *guard = launch->shared + launch->sharedBytes;
   for (size_t i = 0; i < GridLaunch::guardBytes; ++i)
     if (guard[i] != char(0xff))
@@ -165,6 +173,9 @@ std::string EmulatedMachine::describeFault() const {
   std::string what;
   if (fault.kind == Fault::Kind::Arithmetic)
     what = "divides an integer by zero, or the lowest by -1";
+  else if (fault.kind == Fault::Kind::Trap)
+    what = "runs into a trap, which stands for what C++ gives no meaning (a division by zero, a "
+           "null pointer, the end of a function that returns a value)";
   else if (faultThread >= 0 && scheduler.isBelowStack(faultThread, fault.address))
     what = stackOverflow();
   else if (fault.address != 0)
@@ -283,11 +294,20 @@ void EmulatedMachine::syncNamed(int id, int count, Site site) {
   if (count < 1 || count % 32 != 0 || count > static_cast<int>(warps.size()) * 32)
     failWith(fmt::format("waits for {} threads at a barrier", count), placeOf(site));
   Barrier &barrier = barriers[id];
-  ++barrier.arrived;
+  arriveAt(barrier, count, site);
   barrier.waiting.push_back(thread);
   if (barrier.arrived < count)
     return pauseFor("a named barrier", site);
   openNamed(barrier);
+}
+
+void EmulatedMachine::arriveAt(Barrier &barrier, int count, Site site) {
+  if (barrier.arrived > 0 && barrier.count != count)
+    failWith(fmt::format("comes to a named barrier of {} threads, which is one of {} for others",
+                         count, barrier.count),
+             placeOf(site));
+  barrier.count = count;
+  ++barrier.arrived;
 }
 
 void EmulatedMachine::arriveNamed(int id, int count, Site site) {
@@ -295,7 +315,7 @@ void EmulatedMachine::arriveNamed(int id, int count, Site site) {
   if (id < 1 || id > 15)
     failWith(fmt::format("names barrier {}; there are 1 to 15", id), placeOf(site));
   Barrier &barrier = barriers[id];
-  ++barrier.arrived;
+  arriveAt(barrier, count, site);
   if (checks)
     memory.order().release(thread, &barrier);
   if (barrier.arrived >= count)

@@ -101,6 +101,7 @@ private:
   };
   struct Barrier {
     int arrived = 0;
+    int count = 0; ///< of threads that it opens for, if somebody has arrived
     std::vector<int> waiting;
     Site site{};
   };
@@ -128,6 +129,7 @@ private:
   void pauseFor(const char *what, Site site);
   void syncLanes(int warp, uint32_t mask);
 
+  void arriveAt(Barrier &barrier, int count, Site site);
   void openNamed(Barrier &barrier);
   void makeCopies(size_t end);
   void makeMoved(MovedCopies &own);

@@ -7,8 +7,10 @@
 
 namespace llmopt::emulated {
 
-static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE};
+static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 static struct sigaction before[std::size(signals)];
+static std::mutex guardsInUse;
+static int guardCount = 0; ///< of all threads
 static thread_local FaultGuard *guardOfThread = nullptr;
 
 static const void *codeOf(const void *machineContext) {
@@ -32,19 +34,25 @@ static void passOn(int signal, siginfo_t *info, void *machineContext) {
       return before[i].sa_sigaction(signal, info, machineContext);
     if (before[i].sa_handler != SIG_DFL && before[i].sa_handler != SIG_IGN)
       return before[i].sa_handler(signal);
-    // The instruction is tried again, and then ends the program.
-    ::sigaction(signal, &before[i], nullptr);
+    bool sent = info->si_code <= 0;
+    if (sent && before[i].sa_handler == SIG_IGN)
+      return;
+    // Ends the program, now or when the instruction is tried again.
+    ::signal(signal, SIG_DFL);
+    if (sent)
+      ::raise(signal);
   }
 }
 
-void FaultGuard::onSignal(int signal, void *info, void *machineContext) {
-  auto *facts = static_cast<siginfo_t *>(info);
+void FaultGuard::onSignal(int signal, siginfo_t *facts, void *machineContext) {
   // Those that somebody has sent have no positive code.
   if (!guardOfThread || facts->si_code <= 0)
     return passOn(signal, facts, machineContext);
   Fault fault;
-  fault.kind = signal == SIGFPE ? Fault::Kind::Arithmetic : Fault::Kind::Memory;
-  if (signal != SIGFPE && facts->si_code != SI_KERNEL)
+  fault.kind = signal == SIGFPE   ? Fault::Kind::Arithmetic
+               : signal == SIGILL ? Fault::Kind::Trap
+                                  : Fault::Kind::Memory;
+  if (fault.kind == Fault::Kind::Memory && facts->si_code != SI_KERNEL)
     fault.address = reinterpret_cast<uintptr_t>(facts->si_addr);
   fault.code = codeOf(machineContext);
   guardOfThread->handler(guardOfThread->context, fault);
@@ -53,18 +61,29 @@ void FaultGuard::onSignal(int signal, void *info, void *machineContext) {
 
 void FaultGuard::install() {
   struct sigaction action{};
-  action.sa_sigaction = [](int signal, siginfo_t *info, void *machineContext) {
-    onSignal(signal, info, machineContext);
-  };
+  action.sa_sigaction = onSignal;
   // A handler goes on elsewhere, so the signal is not to be blocked from then on.
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   for (size_t i = 0; i < std::size(signals); ++i)
     ::sigaction(signals[i], &action, &before[i]);
 }
 
+/// What the program has changed meanwhile stays.
+void FaultGuard::remove() {
+  for (size_t i = 0; i < std::size(signals); ++i) {
+    struct sigaction now{};
+    ::sigaction(signals[i], nullptr, &now);
+    if ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == onSignal)
+      ::sigaction(signals[i], &before[i], nullptr);
+  }
+}
+
 FaultGuard::FaultGuard(Handler handler, void *context) : handler(handler), context(context) {
-  static std::once_flag once;
-  std::call_once(once, install);
+  {
+    std::lock_guard<std::mutex> lock(guardsInUse);
+    if (guardCount++ == 0)
+      install();
+  }
   stack_t current{};
   ::sigaltstack(nullptr, &current);
   if ((current.ss_flags & SS_DISABLE) != 0) {
@@ -76,15 +95,25 @@ FaultGuard::FaultGuard(Handler handler, void *context) : handler(handler), conte
     ::sigaltstack(&own, nullptr);
   }
   guardOfThread = this;
+  // A fault while its signal is blocked would end the program.
+  sigset_t wanted;
+  ::sigemptyset(&wanted);
+  for (int signal : signals)
+    ::sigaddset(&wanted, signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &wanted, &blocked);
 }
 
 FaultGuard::~FaultGuard() {
+  ::pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
   guardOfThread = nullptr;
-  if (!stack)
-    return;
-  stack_t none{};
-  none.ss_flags = SS_DISABLE;
-  ::sigaltstack(&none, nullptr);
+  if (stack) {
+    stack_t none{};
+    none.ss_flags = SS_DISABLE;
+    ::sigaltstack(&none, nullptr);
+  }
+  std::lock_guard<std::mutex> lock(guardsInUse);
+  if (--guardCount == 0)
+    remove();
 }
 
 } // namespace llmopt::emulated

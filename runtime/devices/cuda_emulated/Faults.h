@@ -3,7 +3,7 @@
 #ifndef LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_FAULTS_H
 #define LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_FAULTS_H
 
-#include <cstddef>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 
@@ -11,7 +11,7 @@ namespace llmopt::emulated {
 
 /// What a processor does not do for a thread.
 struct Fault {
-  enum class Kind { None, Memory, Arithmetic } kind = Kind::None;
+  enum class Kind { None, Memory, Arithmetic, Trap } kind = Kind::None;
   uintptr_t address = 0;      ///< that was touched; 0: not known
   const void *code = nullptr; ///< that did it; null: not known
 };
@@ -20,7 +20,7 @@ struct Fault {
 /// ending the program; one object per thread. The handler runs on a stack of its own. It may not
 /// allocate memory or take locks, and goes on elsewhere; if it returns, the fault is not its own.
 /// Such faults, and those of other threads, are given to the handlers of signals that were there
-/// before.
+/// before the first object, which are back after the last one.
 class FaultGuard {
 public:
   using Handler = void (*)(void *context, const Fault &fault);
@@ -30,12 +30,14 @@ public:
   FaultGuard &operator=(const FaultGuard &) = delete;
 
 private:
-  static void onSignal(int signal, void *info, void *machineContext);
+  static void onSignal(int signal, siginfo_t *facts, void *machineContext);
   static void install();
+  static void remove();
 
   Handler handler;
   void *context;
   std::unique_ptr<char[]> stack; ///< null: the thread has one already
+  sigset_t blocked;              ///< by the thread before
 };
 
 } // namespace llmopt::emulated

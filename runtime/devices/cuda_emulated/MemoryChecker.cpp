@@ -15,6 +15,10 @@ void MemoryChecker::startLaunch(const GridLaunch &newLaunch) {
       ranges.push_back(&range);
   std::sort(ranges.begin(), ranges.end(),
             [](const MemoryRange *a, const MemoryRange *b) { return a->begin < b->begin; });
+  overlapping = std::adjacent_find(ranges.begin(), ranges.end(),
+                                   [](const MemoryRange *a, const MemoryRange *b) {
+                                     return b->begin - a->begin < a->bytes;
+                                   }) != ranges.end();
   grid.startLaunch();
   global.startLaunch();
   openReads.assign(newLaunch.sharedCapacity / 16 + 1, 0);
@@ -155,7 +159,9 @@ bool MemoryChecker::isFenced(int thread, uintptr_t offset, size_t bytes, int &wr
 //===------------------------------------------------------------------------------------------===//
 
 void MemoryChecker::waitForProducers(int thread) {
-  waits[size_t(thread)] = clocks.clock(thread);
+  // What was told after the first wait holds after another one too.
+  if (waits[size_t(thread)] == 0)
+    waits[size_t(thread)] = clocks.clock(thread);
   waited = true;
 }
 
@@ -173,7 +179,7 @@ bool MemoryChecker::mayTouchProducts(int thread) {
 
 /// The last range that begins at or before an address and has it, or null.
 const MemoryRange *MemoryChecker::rangeOf(uintptr_t address) const {
-  if (recent && address - recent->begin < recent->bytes)
+  if (recent && address - recent->begin < recent->bytes && (recent->writable || !overlapping))
     return recent;
   auto after =
       std::upper_bound(ranges.begin(), ranges.end(), address,

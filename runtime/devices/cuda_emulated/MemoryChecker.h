@@ -39,6 +39,9 @@ public:
   /// Has any thread of the launch waited?
   bool hasWaited() const { return waited; }
 
+  /// Does an operation still read shared memory?
+  bool hasOpenReads() const { return openReadCount > 0; }
+
   bool inShared(const void *address) const {
     return reinterpret_cast<uintptr_t>(address) - sharedBegin < launch->sharedCapacity;
   }
@@ -61,6 +64,7 @@ private:
   const GridLaunch *launch = nullptr;
   uintptr_t sharedBegin = 0;
   std::vector<const MemoryRange *> ranges; ///< by address
+  bool overlapping = false;                ///< some of them
   mutable const MemoryRange *recent = nullptr;
   Order clocks;
   GridOrder grid;

@@ -87,7 +87,7 @@ std::string Module::place(const void *code) const {
   // A call returns behind itself.
   uintptr_t offset = reinterpret_cast<uintptr_t>(code) - base - 1;
   auto output = runProgram({*program, "-e", path, fmt::format("{:#x}", offset)}, "/");
-  if (!output || output->find('?') == 0)
+  if (!output || output->find('?') != std::string::npos)
     return "";
   std::string place = output->substr(0, output->find_first_of(" \n"));
   return place.substr(place.rfind('/') + 1);

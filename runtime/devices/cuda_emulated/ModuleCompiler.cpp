@@ -45,6 +45,7 @@ static Result<Toolchain> findToolchain(const std::string &arch, bool checks) {
   // call of memset, no two elements are joined.
   tools.options = {"-std=c++20", // places have columns
                    "-g1",
+                   "-gdwarf-4", // addr2line 2.40 takes DWARF 5's first file for others
                    "-fPIC",
                    "-fvisibility=hidden",
                    "-ffp-contract=off",
@@ -63,6 +64,10 @@ static Result<Toolchain> findToolchain(const std::string &arch, bool checks) {
     // Only the calls: no sanitizer is linked (instrumentation.h).
     for (const char *option :
          {"-fsanitize=thread", "-fsanitize=alignment", "-DLLMOPT_EMULATED_INSTRUMENTATION"})
+      tools.options.push_back(option);
+  // A read before a write of the same place finds what nobody has written.
+  if (checks && clang)
+    for (const char *option : {"-mllvm", "-tsan-instrument-read-before-write=1"})
       tools.options.push_back(option);
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("fma"))

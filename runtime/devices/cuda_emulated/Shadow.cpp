@@ -103,6 +103,11 @@ Conflict RaceDetector::checkRun(Access access, int thread, Cells cells, size_t b
       return {Conflict::Kind::Race, 0, true, writer.who(), other};
   }
 
+  // What a thread has made and then uses atomically, an mbarrier, others may use only if they know
+  // that it was made: its plain write stays on record.
+  if (access == Access::Atomic && !global && readers.none() && writer.who() == thread)
+    return {};
+
   Record own = Record::access(thread, order.clock(thread));
   if (access == Access::Read) {
     if (readers == own)

@@ -63,23 +63,30 @@ struct NewBarriers {
     return all;
   }
   LLMOPT_UNCHECKED void add(const SharedBarrier *barrier, Site site) {
+    remove([&](const New &old) { return old.barrier == barrier; });
     if (count == most)
       machine->fail("more barriers wait for fenceBarriers() than the emulator can follow", site);
     barriers[count].barrier = barrier;
     barriers[count++].thread = machine->thread;
   }
+  /// By the thread that has made them.
   LLMOPT_UNCHECKED void fence() {
-    int left = 0;
-    for (int i = 0; i < count; ++i)
-      if (barriers[i].thread != machine->thread)
-        barriers[left++] = barriers[i];
-    count = left;
+    remove([](const New &own) { return own.thread == machine->thread; });
   }
   LLMOPT_UNCHECKED bool has(const SharedBarrier *barrier) const {
     for (int i = 0; i < count; ++i)
       if (barriers[i].barrier == barrier)
         return true;
     return false;
+  }
+
+private:
+  template <class Which> LLMOPT_UNCHECKED void remove(const Which &which) {
+    int left = 0;
+    for (int i = 0; i < count; ++i)
+      if (!which(barriers[i]))
+        barriers[left++] = barriers[i];
+    count = left;
   }
 };
 
@@ -124,7 +131,11 @@ LLMOPT_UNCHECKED inline void waitBarrier(SharedBarrier &barrier, int parity, Sit
 LLMOPT_UNCHECKED inline void syncNamed(int index, int threads, Site site = here()) {
   machine->syncNamed(index, threads, site);
 }
-LLMOPT_UNCHECKED inline void fenceAsyncSide() { machine->fenceAsyncSide(); }
+/// Makes new barriers known to bulk copies as well.
+LLMOPT_UNCHECKED inline void fenceAsyncSide() {
+  machine->fenceAsyncSide();
+  NewBarriers::own().fence();
+}
 
 //===- Bulk copies ----------------------------------------------------------------------------===//
 
@@ -305,6 +316,8 @@ struct LaneProduct {
 LLMOPT_UNCHECKED inline void queueProduct(float *sums, int columns, MatrixDescriptor a,
                                           MatrixDescriptor b, float (*toFloat)(uint16_t),
                                           Site site) {
+  if (machine->thread / 128 * 128 + 128 > machine->threads)
+    machine->fail("asks for a product of a warpgroup, which has four warps", site);
   LaneProduct lane{nullptr, a, b, sums, site};
   bool first = machine->thread % 32 == 0;
   if (first) {

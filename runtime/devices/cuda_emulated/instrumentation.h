@@ -92,4 +92,21 @@ LLMOPT_HOOK void __ubsan_handle_type_mismatch_v1(llmopt::emulated::MisalignedAcc
                                           int(data->line));
 }
 
+namespace llmopt::emulated {
+struct WrongAssumption {
+  struct {
+    const char *file;
+    uint32_t line, column;
+  } place, assumption;
+  const void *type;
+};
+} // namespace llmopt::emulated
+LLMOPT_HOOK void __ubsan_handle_alignment_assumption(llmopt::emulated::WrongAssumption *data,
+                                                     uintptr_t address, uintptr_t alignment,
+                                                     uintptr_t offset) {
+  if (llmopt::emulated::machine)
+    llmopt::emulated::machine->misaligned(reinterpret_cast<const void *>(address - offset),
+                                          alignment, data->place.file, int(data->place.line));
+}
+
 #endif // LLMOPT_RUNTIME_DEVICES_CUDA_EMULATED_INSTRUMENTATION_H

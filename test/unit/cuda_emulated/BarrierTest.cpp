@@ -80,6 +80,11 @@ static std::string namedError(const std::string &body) {
   return kernel.error();
 }
 
+TEST(EmulatedNamedBarrier, OfTwoCounts) {
+  EXPECT_THAT(namedError("meet(1, threadIndex() < 32 ? 96 : 64);"),
+              HasSubstr("thread 32: comes to a named barrier of 64 threads, which is one of 96 for "
+                        "others"));
+}
 TEST(EmulatedNamedBarrier, OrdersThoseThatMeet) {
   EXPECT_EQ(namedError("if (threadIndex() >= 64) return;\n"
                        "values[threadIndex()] = 1;\n"

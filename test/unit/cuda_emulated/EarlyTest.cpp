@@ -43,6 +43,11 @@ TEST(EmulatedEarly, OneThreadWaitsForAll) {
                     "data[threadIndex()] = 1;"),
             "");
 }
+TEST(EmulatedEarly, OneThreadWaitsTwice) {
+  EXPECT_EQ(errorOf("if (threadIndex() == 0) waitForProducers();\nsyncThreads();\n"
+                    "if (threadIndex() == 0) waitForProducers();\ndata[threadIndex()] = 1;"),
+            "");
+}
 TEST(EmulatedEarly, OneThreadWaitsAndNothingTellsTheOthers) {
   EXPECT_THAT(errorOf("if (threadIndex() == 0) waitForProducers();\ndata[threadIndex()] = 1;"),
               HasSubstr("thread 1: writes 4 bytes at byte 4 of parameter 0, before it waits"));

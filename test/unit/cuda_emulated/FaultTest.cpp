@@ -2,6 +2,10 @@
 
 #include "test/unit/cuda_emulated/EmulatedKernel.h"
 
+#include <cfenv>
+#include <csignal>
+#include <pthread.h>
+
 using namespace llmopt;
 using testing::AllOf;
 using testing::HasSubstr;
@@ -49,6 +53,20 @@ TEST_P(EmulatedFault, DivisionByZero) {
               AllOf(HasSubstr("kernel test: block 0, thread 9: divides an integer by zero"),
                     HasSubstr("body.cu:1")));
 }
+TEST_P(EmulatedFault, DivisionByAConstantZero) {
+  std::string body = "int zero = 0;\nif (threadIndex() == 3) data[0] = data[1] / zero;";
+  EXPECT_THAT(errorOf("", body, GetParam()), HasSubstr("kernel test: block 0, thread 3: "));
+}
+TEST_P(EmulatedFault, WhileTheSignalIsBlocked) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  std::string error = errorOf("", "if (threadIndex() == 9) data[0] = 7 / data[1];", GetParam());
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, &before, &after);
+  EXPECT_THAT(error, HasSubstr("thread 9: divides"));
+  EXPECT_EQ(sigismember(&after, SIGFPE), 1);
+}
 TEST_P(EmulatedFault, TheNextLaunchIsAsGoodAsEver) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_NE(errorOf(recursion, "data[0] = deep(data, 100000);", GetParam()), "");
@@ -58,6 +76,25 @@ TEST_P(EmulatedFault, TheNextLaunchIsAsGoodAsEver) {
 INSTANTIATE_TEST_SUITE_P(Checks, EmulatedFault, testing::Bool(),
                          [](auto &info) { return info.param ? "On" : "Off"; });
 
+static int signalsSeen = 0;
+
+TEST(EmulatedFault, HandlersOfTheProgramStay) {
+  struct sigaction own{}, before{}, after{};
+  own.sa_handler = [](int) { ++signalsSeen; };
+  sigaction(SIGFPE, &own, &before);
+  EXPECT_NE(errorOf("", "data[0] = 7 / data[1];", true), "");
+  EXPECT_EQ(signalsSeen, 0);
+  raise(SIGFPE);
+  EXPECT_EQ(signalsSeen, 1);
+  sigaction(SIGFPE, &before, &after);
+  EXPECT_EQ(after.sa_handler, own.sa_handler);
+}
+TEST(EmulatedFault, RoundingStays) {
+  std::fesetround(FE_UPWARD);
+  EXPECT_NE(errorOf("", "data[0] = 7 / data[1];", true), "");
+  EXPECT_EQ(std::fegetround(), FE_UPWARD);
+  std::fesetround(FE_TONEAREST);
+}
 TEST(EmulatedFault, NullWithoutChecks) {
   EXPECT_THAT(errorOf("", "if (threadIndex() == 2) *(volatile int *)nullptr = 1;", false),
               HasSubstr("kernel test: block 0, thread 2: touches an address that is none"));
