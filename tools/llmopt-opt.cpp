@@ -61,8 +61,13 @@ int main(int argc, char **argv) {
   registry.insert<llmopt::LLMDialect, func::FuncDialect>();
   registerTransformsPasses();
   llmopt::registerPasses();
-  auto [inputName, outputName] =
-      registerAndParseCLIOptions(argc, argv, "llmopt pass driver\n", registry);
+  // What a diagnostic is about is a line of the input; where it is the whole module, the line is
+  // enough. Given before the user's own options, of which the last one counts.
+  std::vector<char *> arguments(argv, argv + argc);
+  char quiet[] = "--mlir-print-op-on-diagnostic=false";
+  arguments.insert(arguments.begin() + 1, quiet);
+  auto [inputName, outputName] = registerAndParseCLIOptions(
+      static_cast<int>(arguments.size()), arguments.data(), "llmopt pass driver\n", registry);
 
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   // With --split-input-file there is a pass manager, and a report, for each part.
