@@ -63,30 +63,33 @@ struct NewBarriers {
     return all;
   }
   LLMOPT_UNCHECKED void add(const SharedBarrier *barrier, Site site) {
-    remove([&](const New &old) { return old.barrier == barrier; });
-    if (count == most)
+    int index = find(barrier); // made before, perhaps by another thread
+    if (index == most)
       machine->fail("more barriers wait for fenceBarriers() than the emulator can follow", site);
-    barriers[count].barrier = barrier;
-    barriers[count++].thread = machine->thread;
+    barriers[index].barrier = barrier;
+    barriers[index].thread = machine->thread;
+    if (index == count)
+      ++count;
   }
   /// By the thread that has made them.
   LLMOPT_UNCHECKED void fence() {
-    remove([](const New &own) { return own.thread == machine->thread; });
-  }
-  LLMOPT_UNCHECKED bool has(const SharedBarrier *barrier) const {
-    for (int i = 0; i < count; ++i)
-      if (barriers[i].barrier == barrier)
-        return true;
-    return false;
-  }
-
-private:
-  template <class Which> LLMOPT_UNCHECKED void remove(const Which &which) {
     int left = 0;
     for (int i = 0; i < count; ++i)
-      if (!which(barriers[i]))
-        barriers[left++] = barriers[i];
+      if (barriers[i].thread != machine->thread) {
+        barriers[left].barrier = barriers[i].barrier;
+        barriers[left++].thread = barriers[i].thread;
+      }
     count = left;
+  }
+  LLMOPT_UNCHECKED bool has(const SharedBarrier *barrier) const { return find(barrier) < count; }
+
+private:
+  /// Where it is, or `count`.
+  LLMOPT_UNCHECKED int find(const SharedBarrier *barrier) const {
+    int i = 0;
+    while (i < count && barriers[i].barrier != barrier)
+      ++i;
+    return i;
   }
 };
 
