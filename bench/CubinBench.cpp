@@ -91,22 +91,25 @@ int main(int argc, char **argv) {
   }
   static bool failed = false;
   for (const auto &artifact : artifacts)
-    for (bool warm : {false, true})
-      benchmark::RegisterBenchmark(
+    for (bool warm : {false, true}) {
+      std::string name =
           fmt::format("{} {}", std::filesystem::path(artifact->path).filename().string(),
-                      warm ? "warm" : "cold")
-              .c_str(),
-          [warm, what = artifact.get()](benchmark::State &state) {
-            if (Status status = measure(state, *what, warm); !status) {
-              state.SkipWithError(status.error().message().c_str());
-              failed = true;
-            }
-          })
+                      warm ? "warm" : "cold");
+      const char *title = name.c_str(); // before 1.8 the library takes no std::string
+      benchmark::RegisterBenchmark(title,
+                                   [warm, what = artifact.get()](benchmark::State &state) {
+                                     if (Status status = measure(state, *what, warm); !status) {
+                                       const char *text = status.error().message().c_str();
+                                       state.SkipWithError(text);
+                                       failed = true;
+                                     }
+                                   })
           ->Unit(benchmark::kMillisecond)
           ->Iterations(1)
           ->Repetitions(3)
           ->ReportAggregatesOnly(true)
           ->UseRealTime();
+    }
   benchmark::RunSpecifiedBenchmarks();
   return failed ? 1 : 0;
 }
