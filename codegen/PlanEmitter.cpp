@@ -178,6 +178,7 @@ private:
       // Rows of a table are looked up, not read whole.
       launch.weightBytes = 0;
     }
+    launch.readsCache = planned.anatomy.attention != nullptr;
     planned.from = opNames(kernel);
     launch.from = planned.from;
     launch.kernel = deduplicate(std::move(planned));

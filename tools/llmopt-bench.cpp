@@ -4,6 +4,7 @@
 #include "tools/Tools.h"
 
 #include "runtime/bench/Bench.h"
+#include "runtime/bench/Profile.h"
 #include "support/Files.h"
 
 #include <CLI/CLI.hpp>
@@ -22,18 +23,35 @@ Examples:
   llmopt-bench model.llmopt --prompt-length 512 --new-tokens 128 --batch 4
   llmopt-bench model.llmopt --repeats 11 --threads 2 --json
   llmopt-bench batch-invariant.llmopt --baseline model.llmopt
+  llmopt-bench model.llmopt --profile --trace step.json
 )";
 
-static Status run(const BenchOptions &options, bool json, bool brief) {
+namespace {
+struct Output {
+  bool json = false, brief = false, profile = false;
+  std::string trace;
+};
+} // namespace
+
+static Status runProfiled(const BenchOptions &options, const Output &output) {
+  LLMOPT_ASSIGN(Profile profile, runProfile(options));
+  if (!output.trace.empty())
+    LLMOPT_TRY(writeFile(output.trace, profile.toTrace()));
+  return writeOutput(output.json ? profile.toJson().dump() + "\n" : profile.toText());
+}
+
+static Status run(const BenchOptions &options, const Output &output) {
+  if (output.profile)
+    return runProfiled(options, output);
   LLMOPT_ASSIGN(BenchComparison result, runBench(options));
-  if (brief)
+  if (output.brief)
     return writeOutput(result.toRows());
-  return writeOutput(json ? result.toJson().dump() + "\n" : result.toText());
+  return writeOutput(output.json ? result.toJson().dump() + "\n" : result.toText());
 }
 
 int llmopt::benchMain(int argc, char **argv) {
   BenchOptions options;
-  bool json = false, brief = false;
+  Output output;
   CLI::App app("Measures the prefill and decode rates of a compiled model.", "llmopt-bench");
   app.footer(examples);
   app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
@@ -44,16 +62,27 @@ int llmopt::benchMain(int argc, char **argv) {
   app.add_option("--batch", options.batch, "Sequences at once")->capture_default_str();
   app.add_option("--repeats", options.repeats, "Measured runs, after one to warm up")
       ->capture_default_str();
-  app.add_option("--baseline", options.baseline,
-                 "Another artifact to measure in turns with it, on the same device")
-      ->option_text("OTHER.llmopt");
+  auto *baseline =
+      app.add_option("--baseline", options.baseline,
+                     "Another artifact to measure in turns with it, on the same device")
+          ->option_text("OTHER.llmopt");
   addDeviceOptions(app, options.device);
-  app.add_flag("--brief", brief, "One line of a table, and the one above it");
-  app.add_flag("--json", json, "One JSON object on standard output");
+  auto *brief = app.add_flag("--brief", output.brief, "One line of a table, and the one above it");
+  auto *profile = app.add_flag("--profile", output.profile,
+                               "Where the time of a step goes: its kernels, what they read and "
+                               "compute, and the shares of the limits")
+                      ->excludes(brief)
+                      ->excludes(baseline);
+  app.add_option(
+         "--trace", output.trace,
+         "With --profile: the last steps' launches, for ui.perfetto.dev or chrome://tracing")
+      ->option_text("FILE.json")
+      ->needs(profile);
+  app.add_flag("--json", output.json, "One JSON object on standard output");
   if (auto code = parseCommandLine(app, argc, argv))
     return *code;
 
-  if (Status status = run(options, json, brief); !status) {
+  if (Status status = run(options, output); !status) {
     fmt::print(stderr, "llmopt-bench: {}\n", status.error().message());
     return 1;
   }

@@ -110,6 +110,7 @@ struct PlanLaunch {
   /// space). Weight bytes are counted once per launch.
   int64_t weightBytes = 0;
   int64_t flopsPerRow = 0;
+  bool readsCache = false; ///< all that its layer's cache holds of the batch's sequences
   RowSpace space = RowSpace::Token;
   /// Facts of the target, kept as they are: for CUDA the grid rule, block size and shared memory.
   Json target = Json::object();

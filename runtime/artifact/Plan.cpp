@@ -89,6 +89,8 @@ static OrderedJson toJson(const PlanLaunch &launch) {
   json["space"] = spaceName(launch.space);
   json["weight_bytes"] = launch.weightBytes;
   json["flops_per_row"] = launch.flopsPerRow;
+  if (launch.readsCache)
+    json["reads_cache"] = true;
   if (!launch.target.empty())
     json["target"] = launch.target;
   return json;
@@ -234,6 +236,9 @@ static Result<PlanLaunch> parseLaunch(const Json &json, const Plan &plan, const 
   LLMOPT_ASSIGN(launch.space, parseSpace(json, what));
   LLMOPT_ASSIGN(launch.weightBytes, jsonInteger(json, "weight_bytes", what, 0, int64_t(1) << 50));
   LLMOPT_ASSIGN(launch.flopsPerRow, jsonInteger(json, "flops_per_row", what, 0, int64_t(1) << 50));
+  if (jsonHas(json, "reads_cache")) {
+    LLMOPT_ASSIGN(launch.readsCache, jsonBool(json, "reads_cache", what));
+  }
   if (jsonHas(json, "target")) {
     LLMOPT_ASSIGN(const Json *target, jsonObject(json, "target", what));
     launch.target = *target;

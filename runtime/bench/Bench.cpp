@@ -1,7 +1,6 @@
 #include "runtime/bench/Bench.h"
 
-#include "runtime/bench/MachineLimits.h"
-#include "runtime/engine/Engine.h"
+#include "runtime/bench/BenchRun.h"
 #include "runtime/engine/Model.h"
 #include "support/Progress.h"
 #include "support/RandomWeights.h"
@@ -11,12 +10,6 @@
 #include <optional>
 
 namespace llmopt {
-
-using Clock = std::chrono::steady_clock;
-
-static double secondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double Samples::median() const {
   std::vector<double> sorted = values;
@@ -28,70 +21,6 @@ double Samples::median() const {
 double Samples::least() const { return *std::min_element(values.begin(), values.end()); }
 
 double Samples::most() const { return *std::max_element(values.begin(), values.end()); }
-
-static Status check(const BenchOptions &options, const Manifest &manifest) {
-  if (options.promptLength < 1 || options.newTokens < 2)
-    return makeError("prompts of {} tokens and {} new ones: at least 1 and 2 are needed",
-                     options.promptLength, options.newTokens);
-  if (options.batch < 1 || options.batch > SchedulerOptions().stepTokens)
-    return makeError("a batch of {}: from 1 to {} are possible", options.batch,
-                     SchedulerOptions().stepTokens);
-  if (options.repeats < 1)
-    return makeError("{} repeats: at least 1 is needed", options.repeats);
-  if (options.promptLength > manifest.contextLength - options.newTokens)
-    return makeError("{} prompt tokens and {} new ones are more than the context of {}, {}",
-                     options.promptLength, options.newTokens, options.artifact,
-                     manifest.contextLength);
-  return success();
-}
-
-//===- Runs -----------------------------------------------------------------------------------===//
-
-namespace {
-struct RunTimes {
-  double prefillSeconds = 0;
-  double decodeSeconds = 0;
-  int64_t decodeTokens = 0;
-  int64_t decodeSteps = 0;
-};
-} // namespace
-
-/// Prompts of random ids, and their continuation; no id ends it.
-static Result<RunTimes> runOnce(Engine &engine, const BenchOptions &options, uint32_t seed) {
-  int64_t vocabulary = engine.model().artifact().manifest.vocabularySize;
-  for (int64_t i = 0; i < options.batch; ++i) {
-    Request request;
-    for (int64_t j = 0; j < options.promptLength; ++j)
-      request.prompt.push_back(static_cast<int32_t>(
-          randomHash(seed + static_cast<uint32_t>(i * options.promptLength + j)) % vocabulary));
-    request.maxNewTokens = options.newTokens;
-    request.sampling.temperature = 0;
-    LLMOPT_TRY(engine.submit(std::move(request)));
-  }
-  RunTimes times;
-  Clock::time_point start = Clock::now();
-  // Prefill ends when every prompt has its first token. With more prompts than fit into a step,
-  // some decode meanwhile; their rows are few beside the prompts'.
-  std::vector<bool> begun;
-  int64_t waiting = options.batch;
-  while (waiting > 0) {
-    LLMOPT_ASSIGN(std::vector<TokenEvent> events, engine.step());
-    for (const TokenEvent &event : events) {
-      begun.resize(std::max<size_t>(begun.size(), event.request + 1));
-      waiting -= !begun[event.request];
-      begun[event.request] = true;
-    }
-  }
-  times.prefillSeconds = secondsSince(start);
-  start = Clock::now();
-  while (!engine.idle()) {
-    LLMOPT_ASSIGN(std::vector<TokenEvent> events, engine.step());
-    times.decodeTokens += static_cast<int64_t>(events.size());
-    ++times.decodeSteps;
-  }
-  times.decodeSeconds = secondsSince(start);
-  return times;
-}
 
 /// The plan's multiplications and additions for so many rows.
 static int64_t countOperations(const Plan &plan, int64_t tokens, int64_t logitRows) {
@@ -108,13 +37,11 @@ public:
   /// `beside` says whether another artifact was opened before it.
   static Result<Bench> open(const BenchOptions &options, bool beside) {
     LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
-    LLMOPT_TRY(check(options, model.artifact->manifest));
+    LLMOPT_TRY(checkBench(options, model.artifact->manifest));
     Bench bench;
     bench.describe(options, model);
-    EngineOptions engineOptions;
-    engineOptions.cachePages =
-        options.batch *
-        Engine::pagesFor(model.artifact->plan, options.promptLength + options.newTokens, 1);
+    LLMOPT_ASSIGN(bench.limits, model.device->openLimits());
+    EngineOptions engineOptions = benchEngine(options, *model.artifact);
     LLMOPT_ASSIGN(bench.engine, Engine::create(std::move(model.device), engineOptions));
     // The first run warms up and does not count; the model's own memory is known after it.
     LLMOPT_TRY(runOnce(*bench.engine, options, UINT32_MAX / 2));
@@ -122,21 +49,18 @@ public:
     // That of the process has the other artifact in it.
     if (!beside || device.memoryBytes() > 0)
       bench.result.peakMemory = memoryUsed(device);
-    const Manifest &manifest = device.artifact().manifest;
-    if (manifest.target == "cpu") {
-      bool low = manifest.precision.rfind("bf16", 0) == 0;
-      LLMOPT_ASSIGN(bench.limits, MachineLimits::create(bench.result.options.device.threads,
-                                                        low ? MachineLimits::Arithmetic::BFloat16
-                                                            : MachineLimits::Arithmetic::Float32));
-      bench.result.instruction = bench.limits->instruction();
-    }
+    if (bench.limits)
+      bench.result.arithmetic = bench.limits->arithmetic();
     return bench;
   }
 
   Status measure(int64_t repeat) {
     const BenchOptions &options = result.options;
-    double bandwidth = limits ? limits->readBandwidth() : 0;
-    double peak = limits ? limits->arithmeticPeak() : 0;
+    double bandwidth = 0, peak = 0;
+    if (limits) {
+      LLMOPT_ASSIGN(bandwidth, limits->readBandwidth());
+      LLMOPT_ASSIGN(peak, limits->arithmeticPeak());
+    }
     LLMOPT_ASSIGN(RunTimes times, runOnce(*engine, options, static_cast<uint32_t>(repeat)));
     result.prefill.values.push_back(options.batch * options.promptLength / times.prefillSeconds);
     result.decode.values.push_back(times.decodeTokens / times.decodeSeconds);
@@ -146,7 +70,8 @@ public:
     if (!limits)
       return success();
     // What the memory gives may change within seconds where others share it.
-    bandwidth = std::max(bandwidth, limits->readBandwidth());
+    LLMOPT_ASSIGN(double after, limits->readBandwidth());
+    bandwidth = std::max(bandwidth, after);
     result.readBandwidth.values.push_back(bandwidth);
     result.arithmeticPeak.values.push_back(peak);
     result.bandwidthShare.values.push_back(result.decodeBandwidth.values.back() / bandwidth);
@@ -177,7 +102,7 @@ private:
   }
 
   std::unique_ptr<Engine> engine;
-  std::optional<MachineLimits> limits;
+  std::unique_ptr<DeviceLimits> limits; ///< null: not known
 };
 } // namespace
 
@@ -189,7 +114,7 @@ static Status checkBaseline(const BenchOptions &options, const BenchOptions &oth
     return makeError("{} was compiled for {}, {} for {}: they do not run on one device",
                      artifact.path, artifact.manifest.target, baseline.path,
                      baseline.manifest.target);
-  return check(other, baseline.manifest);
+  return checkBench(other, baseline.manifest);
 }
 
 Result<BenchComparison> runBench(const BenchOptions &options) {

@@ -6,7 +6,7 @@
 // - Bytes of a decode step: the weights that its launches read, as the plan counts them (of an
 //   embedding only rows), and the key-value cache of the batch's sequences. The share of bandwidth
 //   is bytes / seconds over the read bandwidth.
-//   The limits are measured on a CPU only; elsewhere there are no shares.
+//   An emulated device has no limits worth measuring, and no shares.
 // - Operations of prefill: multiplications and additions of the plan's launches for the rows
 //   computed; logits are computed for the last row of each prompt only. The share of arithmetic is
 //   operations / seconds over the peak.
@@ -48,7 +48,8 @@ struct Samples {
 
 struct BenchResult {
   BenchOptions options; ///< with the number of threads that ran
-  std::string model, precision, arch, instruction;
+  std::string model, precision, arch;
+  std::string arithmetic; ///< what the arithmetic peak is of
   bool batchInvariant = false;
   int64_t weightBytes = 0;       ///< of a step
   int64_t cacheBytes = 0;        ///< of a decode step, on average

@@ -26,7 +26,7 @@ OrderedJson BenchResult::toJson() const {
     json["read_bandwidth_share"] = bandwidthShare.median();
     json["arithmetic_peak_flops"] = arithmeticPeak.median();
     json["arithmetic_share"] = arithmeticShare.median();
-    json["arithmetic_instruction"] = instruction;
+    json["arithmetic_instruction"] = arithmetic;
   }
   json["decode_weight_bytes"] = weightBytes;
   json["decode_cache_bytes"] = cacheBytes;
@@ -81,9 +81,8 @@ std::string BenchResult::toText() const {
   if (hasLimits())
     text +=
         fmt::format("The shares are of the bandwidth of a sum over a buffer much larger than the "
-                    "caches, and of the\npeak of {} on registers, measured beside every "
-                    "repeat.\n",
-                    instruction);
+                    "caches, and of the\npeak of {}, measured beside every repeat.\n",
+                    arithmetic);
   text += fmt::format("Memory used: {:.2f} GB\n", peakMemory / 1e9);
   return text;
 }

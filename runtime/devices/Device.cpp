@@ -13,6 +13,14 @@ static Error cannotSample() {
   return makeError("this device does not choose tokens; its logits are for the host");
 }
 
+Result<std::unique_ptr<DeviceLimits>> Device::openLimits() {
+  return std::unique_ptr<DeviceLimits>();
+}
+
+Result<std::vector<LaunchTime>> Device::runProfiled(const LlmoptBatch &) {
+  return makeError("the device does not measure launches");
+}
+
 Status Device::runSampled(const LlmoptBatch &, const LlmoptSampling *) { return cannotSample(); }
 
 Status Device::runNext(const LlmoptBatch &) { return cannotSample(); }

@@ -15,6 +15,7 @@
 
 #include "runtime/artifact/Artifact.h"
 #include "runtime/artifact/KernelAbi.h"
+#include "runtime/devices/DeviceLimits.h"
 #include "support/Error.h"
 
 #include <cstdint>
@@ -41,6 +42,14 @@ struct PageCopy {
   int32_t to = 0;
 };
 
+/// When a launch ran, in seconds since its step began.
+struct LaunchTime {
+  size_t launch = 0;    ///< of Plan::launches
+  std::string function; ///< what ran of it; a launch may be several functions, one after the other
+  double begin = 0;
+  double end = 0;
+};
+
 class Device {
 public:
   virtual ~Device() = default;
@@ -51,6 +60,10 @@ public:
 
   /// Runs one step. The batch's arrays may go when it returns.
   virtual Status run(const LlmoptBatch &batch) = 0;
+
+  /// As run(), and tells when each launch ran, in order. They run one after the other, also where
+  /// run() lets one begin before the one ahead has ended.
+  virtual Result<std::vector<LaunchTime>> runProfiled(const LlmoptBatch &batch);
 
   /// [M, vocabulary] float32 of the last step, valid until the next.
   virtual Result<const float *> logits() = 0;
@@ -73,6 +86,10 @@ public:
 
   /// Bytes that are taken of the device's own memory; 0 if it works in the memory of the process.
   virtual uint64_t memoryBytes() const { return 0; }
+
+  /// What can be measured of the device's limits, for as long as it lives; null where that tells
+  /// nothing, as of an emulated one. Memory is taken while they are measured.
+  virtual Result<std::unique_ptr<DeviceLimits>> openLimits();
 
   /// Host threads that a step uses.
   virtual int threads() const = 0;

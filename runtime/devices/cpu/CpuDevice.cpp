@@ -4,11 +4,13 @@
 #include "runtime/devices/cpu/CpuDevice.h"
 
 #include "runtime/devices/cpu/CpuFeatures.h"
+#include "runtime/devices/cpu/CpuLimits.h"
 #include "runtime/devices/cpu/CpuModule.h"
 #include "runtime/devices/cpu/CpuWeights.h"
 #include "runtime/devices/cpu/LargeMemory.h"
 #include "runtime/devices/cpu/ThreadTeam.h"
 
+#include <chrono>
 #include <cstring>
 
 namespace llmopt {
@@ -25,8 +27,10 @@ public:
   Status allocateScratch();
   Status allocateCache(int64_t pages) override;
   Status copyPages(const std::vector<PageCopy> &copies) override;
-  Status run(const LlmoptBatch &batch) override;
+  Status run(const LlmoptBatch &batch) override { return run(batch, nullptr); }
+  Result<std::vector<LaunchTime>> runProfiled(const LlmoptBatch &batch) override;
   Result<const float *> logits() override;
+  Result<std::unique_ptr<DeviceLimits>> openLimits() override;
   int threads() const override { return team->size(); }
 
 private:
@@ -34,6 +38,7 @@ private:
     return cache.data() + layer * cachePages * artifact().plan.cache.pageBytes;
   }
   const uint8_t *buffer(int64_t index, const LlmoptBatch &batch) const;
+  Status run(const LlmoptBatch &batch, std::vector<LaunchTime> *times);
   Status fitArenas(const LlmoptBatch &batch);
   void setArguments(const LlmoptBatch &batch);
   static void teamBarrier(void *context, int32_t thread);
@@ -133,10 +138,15 @@ void CpuDevice::teamBarrier(void *context, int32_t thread) {
   static_cast<ThreadTeam *>(context)->barrier(thread);
 }
 
-Status CpuDevice::run(const LlmoptBatch &batch) {
+/// A launch ends for everyone when the next one begins.
+Status CpuDevice::run(const LlmoptBatch &batch, std::vector<LaunchTime> *times) {
   LLMOPT_TRY(fitArenas(batch));
   setArguments(batch);
   const std::vector<PlanLaunch> &launches = artifact().plan.launches;
+  const auto start = std::chrono::steady_clock::now();
+  auto now = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
   team->run([&](int thread) {
     LlmoptTeam view;
     view.thread = thread;
@@ -148,18 +158,35 @@ Status CpuDevice::run(const LlmoptBatch &batch) {
     for (size_t i = 0; i < launches.size(); ++i) {
       if (i != 0)
         team->barrier(thread);
+      if (times && thread == 0)
+        (*times)[i].begin = now();
       module.kernel(i)(&batch, &view, next);
       next += launches[i].arguments.size();
     }
   });
+  if (times)
+    for (size_t i = 0; i < launches.size(); ++i)
+      (*times)[i].end = i + 1 < launches.size() ? (*times)[i + 1].begin : now();
   lastLogits = reinterpret_cast<const float *>(buffer(artifact().plan.logits, batch));
   return success();
+}
+
+Result<std::vector<LaunchTime>> CpuDevice::runProfiled(const LlmoptBatch &batch) {
+  std::vector<LaunchTime> times;
+  for (const PlanLaunch &launch : artifact().plan.launches)
+    times.push_back({times.size(), launch.kernel});
+  LLMOPT_TRY(run(batch, &times));
+  return times;
 }
 
 Result<const float *> CpuDevice::logits() {
   if (!lastLogits)
     return makeError("no step has run");
   return lastLogits;
+}
+
+Result<std::unique_ptr<DeviceLimits>> CpuDevice::openLimits() {
+  return openCpuLimits(team->size(), artifact().manifest.precision.rfind("bf16", 0) == 0);
 }
 
 Result<std::unique_ptr<Device>> openCpuDevice(std::shared_ptr<const Artifact> artifact,

@@ -73,6 +73,8 @@ public:
   Status multiply(const CudaProduct &product) override;
   Result<std::unique_ptr<CudaGraph>> record(const std::function<Status()> &queue) override;
   Status run(const CudaGraph &graph) override;
+  Status mark() override;
+  Result<std::vector<double>> takeMarks() override;
   Status synchronize() override;
 
 private:
@@ -105,6 +107,9 @@ private:
   };
   Download downloads[slots + 1];
   size_t nextDownload = 0;
+
+  std::vector<Event> marks; ///< made so far
+  size_t markCount = 0;     ///< that are used
 };
 
 } // namespace
@@ -156,6 +161,8 @@ CardDriver::~CardDriver() {
     if (download.memory)
       api.memFreeHost(download.memory);
   }
+  for (Event event : marks)
+    api.eventDestroy(event);
   small.release();
   large.release();
   for (Module module : modules)
@@ -372,6 +379,30 @@ Status CardDriver::run(const CudaGraph &graph) {
   LLMOPT_TRY(enter());
   return api.check(api.graphLaunch(static_cast<const CardGraph &>(graph).executable, stream),
                    "running a recorded step");
+}
+
+Status CardDriver::mark() {
+  LLMOPT_TRY(enter());
+  if (markCount == marks.size()) {
+    Event event = nullptr;
+    LLMOPT_TRY(api.check(api.eventCreate(&event, /*flags=*/0), "making an event"));
+    marks.push_back(event);
+  }
+  // In a recording an event is else an edge of the graph and no node that takes the time.
+  unsigned flags = recording ? eventRecordExternal : 0;
+  return api.check(api.eventRecordWithFlags(marks[markCount++], stream, flags), "marking a time");
+}
+
+Result<std::vector<double>> CardDriver::takeMarks() {
+  LLMOPT_TRY(synchronize());
+  std::vector<double> times;
+  for (size_t i = 0; i < markCount; ++i) {
+    float milliseconds = 0;
+    LLMOPT_TRY(api.check(api.eventElapsedTime(&milliseconds, marks[0], marks[i]), "asking when"));
+    times.push_back(milliseconds / 1000.0);
+  }
+  markCount = 0;
+  return times;
 }
 
 Result<std::unique_ptr<CudaDriver>> openCardDriver(int threads) {

@@ -57,6 +57,8 @@ Result<Api> Api::load() {
   find("cuStreamDestroy_v2", api.streamDestroy);
   find("cuEventCreate", api.eventCreate);
   find("cuEventRecord", api.eventRecord);
+  find("cuEventRecordWithFlags", api.eventRecordWithFlags);
+  find("cuEventElapsedTime", api.eventElapsedTime);
   find("cuEventSynchronize", api.eventSynchronize);
   find("cuEventDestroy_v2", api.eventDestroy);
   find("cuModuleLoadData", api.moduleLoadData);

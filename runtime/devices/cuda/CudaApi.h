@@ -33,14 +33,15 @@ constexpr Code noBinaryForGpu = 209;        // CUDA_ERROR_NO_BINARY_FOR_GPU
 constexpr Code invalidPtx = 218;            // CUDA_ERROR_INVALID_PTX
 constexpr Code unsupportedPtxVersion = 222; // CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 
-constexpr int multiprocessorCount = 16; // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
-constexpr int capabilityMajor = 75;     // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
-constexpr int capabilityMinor = 76;     // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
-constexpr int sharedMemoryOptin = 97;   // CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
-constexpr int maxDynamicShared = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-constexpr unsigned nonBlocking = 1;     // CU_STREAM_NON_BLOCKING
-constexpr unsigned disableTiming = 2;   // CU_EVENT_DISABLE_TIMING
-constexpr int captureRelaxed = 2;       // CU_STREAM_CAPTURE_MODE_RELAXED
+constexpr int multiprocessorCount = 16;     // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+constexpr int capabilityMajor = 75;         // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+constexpr int capabilityMinor = 76;         // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
+constexpr int sharedMemoryOptin = 97;       // CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+constexpr unsigned eventRecordExternal = 1; // CU_EVENT_RECORD_EXTERNAL
+constexpr int maxDynamicShared = 8;         // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+constexpr unsigned nonBlocking = 1;         // CU_STREAM_NON_BLOCKING
+constexpr unsigned disableTiming = 2;       // CU_EVENT_DISABLE_TIMING
+constexpr int captureRelaxed = 2;           // CU_STREAM_CAPTURE_MODE_RELAXED
 constexpr int programmaticSerialization =
     6; // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 
@@ -102,6 +103,8 @@ struct Api {
   Code (*streamDestroy)(Stream) = nullptr;
   Code (*eventCreate)(Event *, unsigned) = nullptr;
   Code (*eventRecord)(Event, Stream) = nullptr;
+  Code (*eventRecordWithFlags)(Event, Stream, unsigned) = nullptr;
+  Code (*eventElapsedTime)(float *milliseconds, Event, Event) = nullptr;
   Code (*eventSynchronize)(Event) = nullptr;
   Code (*eventDestroy)(Event) = nullptr;
   Code (*moduleLoadData)(Module *, const void *) = nullptr;

@@ -5,6 +5,7 @@
 
 #include "runtime/devices/cuda/CudaBatch.h"
 #include "runtime/devices/cuda/CudaCode.h"
+#include "runtime/devices/cuda/CudaLimits.h"
 #include "runtime/devices/cuda/CudaMemory.h"
 #include "runtime/devices/cuda/CudaPlan.h"
 #include "runtime/devices/cuda/CudaWeights.h"
@@ -43,6 +44,8 @@ public:
 
   Status allocateCache(int64_t pages) override;
   Status copyPages(const std::vector<PageCopy> &copies) override;
+  Result<std::vector<LaunchTime>> runProfiled(const LlmoptBatch &next) override;
+  Result<std::unique_ptr<DeviceLimits>> openLimits() override;
   Status run(const LlmoptBatch &next) override;
   Result<const float *> logits() override;
 
@@ -91,6 +94,9 @@ private:
   /// Of queueGrid: a launch that is filled anew each time.
   CudaLaunch launch;
   std::vector<CudaAddress> arguments;
+
+  /// What a step that is being measured queues, with marks around each.
+  std::vector<LaunchTime> *measured = nullptr;
 
   bool ran = false;             ///< a step, whose logits are there
   std::vector<float> logitRows; ///< on the host
@@ -277,10 +283,17 @@ Status CudaDevice::queueLaunches(bool sampled) {
       arguments.push_back(launch.extents.back().begin);
     }
     for (const CudaCall &call : plan.calls(i, rows)) {
-      if (const auto *grid = std::get_if<CudaGrid>(&call))
+      const auto *grid = std::get_if<CudaGrid>(&call);
+      if (measured) {
+        measured->push_back({i, grid ? grid->function : "cublasLtMatmul"});
+        LLMOPT_TRY(driver->mark());
+      }
+      if (grid)
         LLMOPT_TRY(queueGrid(*grid, rows));
       else
         LLMOPT_TRY(queueProduct(std::get<CudaPlannedProduct>(call), launches[i], rows));
+      if (measured)
+        LLMOPT_TRY(driver->mark());
     }
   }
   return sampled ? queueSampling() : success();
@@ -331,6 +344,36 @@ Status CudaDevice::run(const LlmoptBatch &next) {
   LLMOPT_TRY(fit(next));
   LLMOPT_TRY(batch.upload(next, nullptr));
   return queueStep(/*sampled=*/false);
+}
+
+/// As a graph of its own, so that the host is not between the launches. It runs twice: a graph's
+/// first run takes longer, and what a step writes is the same each time.
+Result<std::vector<LaunchTime>> CudaDevice::runProfiled(const LlmoptBatch &next) {
+  decodes = false;
+  LLMOPT_TRY(fit(next));
+  LLMOPT_TRY(batch.upload(next, nullptr));
+  std::vector<LaunchTime> times;
+  measured = &times;
+  auto graph = driver->record([&] { return queueLaunches(/*sampled=*/false); });
+  measured = nullptr;
+  if (!graph)
+    return graph.error();
+  ran = true;
+  for (int i = 0; i < 2; ++i)
+    LLMOPT_TRY(driver->run(**graph));
+  LLMOPT_ASSIGN(std::vector<double> marks, driver->takeMarks());
+  for (size_t i = 0; i < times.size(); ++i) {
+    times[i].begin = marks[2 * i];
+    times[i].end = marks[2 * i + 1];
+  }
+  return times;
+}
+
+Result<std::unique_ptr<DeviceLimits>> CudaDevice::openLimits() {
+  if (driver->card().emulated)
+    return std::unique_ptr<DeviceLimits>();
+  LLMOPT_ASSIGN(std::string arch, cudaArchitecture(artifact(), driver->card()));
+  return openCudaLimits(*driver, arch, artifact().manifest.precision, options);
 }
 
 Result<const float *> CudaDevice::logits() {

@@ -1,7 +1,6 @@
 #include "runtime/devices/cuda/CudaWeights.h"
 
 #include "runtime/devices/cuda/CudaMemory.h"
-#include "runtime/devices/cuda/RandomFillKernel.h"
 #include "support/Progress.h"
 
 #include <algorithm>
@@ -31,6 +30,26 @@ static int32_t fillType(ElementType type) {
   return type == ElementType::F32 ? 0 : type == ElementType::F16 ? 1 : 2;
 }
 
+Result<const CudaKernel *> loadRandomFill(CudaDriver &driver, const std::string &arch,
+                                          const DeviceOptions &options) {
+  CudaSource source{"randomFill.cu", randomFillSource, {randomFillKernel}};
+  LLMOPT_ASSIGN(auto kernels, driver.load({source}, {}, arch, options.threads, options.quiet));
+  return kernels[0][0];
+}
+
+Status launchRandomFill(CudaDriver &driver, const CudaKernel &kernel, const RandomFillJob &job,
+                        uint64_t bytes) {
+  CudaLaunch launch;
+  launch.kernel = &kernel;
+  launch.threads = randomFillThreads;
+  launch.blocks =
+      static_cast<uint32_t>(std::clamp<int64_t>(job.rows * job.columns / 2048, 1, 1 << 14));
+  uint32_t threads = launch.blocks * launch.threads;
+  launch.parameters = {&job, &threads};
+  launch.extents.push_back({job.weight, bytes, /*writable=*/true});
+  return driver.launch(launch);
+}
+
 /// Makes a random weight, a launch per segment.
 static Status fillWeight(CudaDriver &driver, const CudaKernel *kernel, const PlanWeight &weight,
                          const CudaExtent &extent) {
@@ -49,15 +68,7 @@ static Status fillWeight(CudaDriver &driver, const CudaKernel *kernel, const Pla
     job.mean = segment.mean;
     job.scale = segment.scale;
     job.type = fillType(weight.type);
-    CudaLaunch launch;
-    launch.kernel = kernel;
-    launch.threads = randomFillThreads;
-    int64_t elements = segment.rows * weight.columns;
-    launch.blocks = static_cast<uint32_t>(std::clamp<int64_t>(elements / 2048, 1, 1 << 14));
-    uint32_t threads = launch.blocks * launch.threads;
-    launch.parameters = {&job, &threads};
-    launch.extents.push_back({extent.begin, extent.bytes, /*writable=*/true});
-    LLMOPT_TRY(driver.launch(launch));
+    LLMOPT_TRY(launchRandomFill(driver, *kernel, job, extent.bytes));
     firstRow += segment.rows;
   }
   return success();
@@ -77,9 +88,7 @@ Result<CudaWeights> CudaWeights::load(CudaDriver &driver, const Artifact &artifa
 
   const CudaKernel *fill = nullptr;
   if (std::any_of(plan.begin(), plan.end(), [](auto &weight) { return !weight.random.empty(); })) {
-    CudaSource source{"randomFill.cu", randomFillSource, {randomFillKernel}};
-    LLMOPT_ASSIGN(auto kernels, driver.load({source}, {}, arch, options.threads, options.quiet));
-    fill = kernels[0][0];
+    LLMOPT_ASSIGN(fill, loadRandomFill(driver, arch, options));
   }
   Progress progress("loading " + artifact.path, total, Progress::Unit::Bytes, options.quiet);
   for (size_t i = 0; i < plan.size(); ++i) {

@@ -11,6 +11,7 @@
 
 #include "runtime/devices/Device.h"
 #include "runtime/devices/cuda/Driver.h"
+#include "runtime/devices/cuda/RandomFillKernel.h"
 
 #include <vector>
 
@@ -28,6 +29,13 @@ public:
 private:
   std::vector<CudaExtent> extents;
 };
+
+/// The kernel of RandomFillKernel.h.
+Result<const CudaKernel *> loadRandomFill(CudaDriver &driver, const std::string &arch,
+                                          const DeviceOptions &options);
+/// Fills `bytes` bytes at job.weight, or what of them the job is for.
+Status launchRandomFill(CudaDriver &driver, const CudaKernel &kernel, const RandomFillJob &job,
+                        uint64_t bytes);
 
 } // namespace llmopt
 

@@ -34,6 +34,7 @@ struct CudaCard {
   uint32_t sharedBytes = 0; ///< shared memory that a block can have
   uint64_t totalBytes = 0;
   uint64_t freeBytes = 0; ///< when the driver was opened
+  bool emulated = false;
 };
 
 /// Source that is compiled by itself: a file of the artifact.
@@ -124,9 +125,16 @@ public:
   /// The vendor's library for plain products.
   virtual Status multiply(const CudaProduct &product) = 0;
 
-  /// What `queue` queues is recorded and not run. It may call launch, multiply, copy and fill.
+  /// What `queue` queues is recorded and not run. It may call launch, multiply, copy, fill and
+  /// mark.
   virtual Result<std::unique_ptr<CudaGraph>> record(const std::function<Status()> &queue) = 0;
   virtual Status run(const CudaGraph &graph) = 0;
+
+  /// Notes the time when what was queued before is done; in record(), at each run of the graph.
+  virtual Status mark() = 0;
+  /// Waits, and gives the seconds from the first mark to each since the last call; of a graph that
+  /// ran several times those of the last run.
+  virtual Result<std::vector<double>> takeMarks() = 0;
 
   /// Returns when all that was queued is done; an error of a kernel is told here or earlier.
   virtual Status synchronize() = 0;

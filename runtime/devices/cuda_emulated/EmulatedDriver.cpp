@@ -6,6 +6,7 @@
 #include "support/CudaTarget.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -52,6 +53,8 @@ public:
   Status multiply(const CudaProduct &product) override;
   Result<std::unique_ptr<CudaGraph>> record(const std::function<Status()> &queue) override;
   Status run(const CudaGraph &graph) override;
+  Status mark() override;
+  Result<std::vector<double>> takeMarks() override;
   Status synchronize() override { return success(); }
 
 private:
@@ -70,6 +73,7 @@ private:
   std::vector<char> later[slots];
   int nextSlot = 0;
   std::vector<std::function<Status()>> *recording = nullptr;
+  std::vector<std::chrono::steady_clock::time_point> marks;
 };
 
 } // namespace
@@ -77,6 +81,7 @@ private:
 EmulatedDriver::EmulatedDriver(const CudaTarget &target, const EmulatorOptions &options)
     : options(options), emulator(options) {
   facts.name = "emulated " + target.arch;
+  facts.emulated = true;
   int number = std::atoi(target.arch.c_str() + 3); // of "sm_90a"
   facts.major = number / 10;
   facts.minor = number % 10;
@@ -314,7 +319,24 @@ Result<std::unique_ptr<CudaGraph>> EmulatedDriver::record(const std::function<St
   return std::unique_ptr<CudaGraph>(std::move(graph));
 }
 
+Status EmulatedDriver::mark() {
+  return queue([this] {
+    marks.push_back(std::chrono::steady_clock::now());
+    return success();
+  });
+}
+
+Result<std::vector<double>> EmulatedDriver::takeMarks() {
+  std::vector<double> times;
+  times.reserve(marks.size());
+  for (auto each : marks)
+    times.push_back(std::chrono::duration<double>(each - marks.front()).count());
+  marks.clear();
+  return times;
+}
+
 Status EmulatedDriver::run(const CudaGraph &graph) {
+  marks.clear();
   for (const auto &work : static_cast<const EmulatedGraph &>(graph).work)
     LLMOPT_TRY(work());
   return success();

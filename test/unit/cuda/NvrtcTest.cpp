@@ -2,6 +2,9 @@
 
 #include "test/unit/cuda/NvrtcTest.h"
 
+#include "runtime/devices/cuda/RandomFillKernel.h"
+#include "runtime/devices/cuda/ReadKernel.h"
+
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -16,6 +19,16 @@ TEST(Nvrtc, CompilesForEachArchitecture) {
     ASSERT_TRUE(image) << image.error().message();
     EXPECT_EQ(image->cubin.substr(1, 3), "ELF");
   }
+}
+
+TEST(Nvrtc, CompilesTheRuntimesOwnKernels) {
+  LLMOPT_NEED_NVRTC(nvrtc);
+  for (const char *arch : {"sm_80", "sm_90a"})
+    for (const char *source : {randomFillSource, readSource}) {
+      auto image = nvrtc.compile("own.cu", source, {}, {arch, /*reportResources=*/true});
+      ASSERT_TRUE(image) << image.error().message();
+      EXPECT_THAT(image->log, HasSubstr("0 bytes spill stores"));
+    }
 }
 
 TEST(Nvrtc, FindsHeadersByNameAndBesideEachOther) {

@@ -285,6 +285,24 @@ TEST_F(CudaDeviceTest, PrefillsAreLaunchedDirectly) {
   EXPECT_EQ(count("record"), 0);
 }
 
+TEST_F(CudaDeviceTest, AMeasuredStepHasMarksAroundEachFunction) {
+  OPEN();
+  auto times = device->runProfiled(Arrays({{1, 3}, {1, 0}}).view());
+  ASSERT_TRUE(times) << times.error().message();
+  std::vector<std::string> functions;
+  for (size_t i = 0; i < times->size(); ++i) {
+    functions.push_back((*times)[i].function);
+    EXPECT_EQ((*times)[i].begin, 2.0 * double(i));
+    EXPECT_EQ((*times)[i].end, 2.0 * double(i) + 1);
+  }
+  EXPECT_THAT(functions, ElementsAre("embed_few", "attention_any", "head_few"));
+  EXPECT_EQ(times->back().launch, 2u);
+  EXPECT_EQ(count("record"), 1);
+  EXPECT_EQ(count("run"), 2);
+  auto logits = device->logits();
+  ASSERT_TRUE(logits);
+  EXPECT_EQ((*logits)[0], 3);
+}
 TEST_F(CudaDeviceTest, GraphsGoWhenMemoryMoves) {
   OPEN();
   expect(device->run(Arrays({{1, 0}}).view()));

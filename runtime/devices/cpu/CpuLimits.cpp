@@ -1,7 +1,10 @@
 // The runtime is compiled for any CPU of its architecture; loops for wider vectors carry a target
 // attribute and are chosen when they can run.
 
-#include "runtime/bench/MachineLimits.h"
+#include "runtime/devices/cpu/CpuLimits.h"
+
+#include "runtime/devices/cpu/LargeMemory.h"
+#include "runtime/devices/cpu/ThreadTeam.h"
 
 #include <algorithm>
 #include <atomic>
@@ -159,39 +162,58 @@ static uint64_t bufferBytes() {
   return std::min(bytes, uint64_t(1) << 30);
 }
 
-Result<MachineLimits> MachineLimits::create(int threads, Arithmetic arithmetic) {
-  MachineLimits limits;
-  LLMOPT_ASSIGN(limits.team, ThreadTeam::create(threads));
-  LLMOPT_ASSIGN(limits.buffer, LargeMemory::allocate(bufferBytes(), "the bandwidth test"));
-  limits.read = readPortable;
-  limits.compute = computePortable;
-  limits.instructionName = "scalar float32 multiply and add";
-  (void)arithmetic;
+namespace {
+class CpuLimits final : public DeviceLimits {
+public:
+  static Result<std::unique_ptr<DeviceLimits>> create(int threads, bool bfloat16);
+
+  Result<double> readBandwidth() override;
+  Result<double> arithmeticPeak() override;
+  std::string arithmetic() const override { return instruction + " on registers"; }
+
+private:
+  /// Runs so many rounds and gives the operations done.
+  using ArithmeticLoop = double (*)(int64_t rounds);
+  using ReadLoop = uint64_t (*)(const uint8_t *data, uint64_t bytes);
+
+  std::unique_ptr<ThreadTeam> team;
+  LargeMemory buffer;
+  ReadLoop read = readPortable;
+  ArithmeticLoop compute = computePortable;
+  std::string instruction = "scalar float32 multiply and add";
+};
+} // namespace
+
+Result<std::unique_ptr<DeviceLimits>> CpuLimits::create(int threads, bool bfloat16) {
+  auto limits = std::make_unique<CpuLimits>();
+  LLMOPT_ASSIGN(limits->team, ThreadTeam::create(threads));
+  LLMOPT_ASSIGN(limits->buffer, LargeMemory::allocate(bufferBytes(), "the bandwidth test"));
+  (void)bfloat16;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f")) {
-    limits.read = readAvx512;
-    limits.compute = computeAvx512;
-    limits.instructionName = "float32 fused multiply-add (512 bit)";
-    if (arithmetic == Arithmetic::BFloat16 && __builtin_cpu_supports("avx512bf16")) {
-      limits.compute = computeBFloat16;
-      limits.instructionName = "vdpbf16ps (512 bit)";
+    limits->read = readAvx512;
+    limits->compute = computeAvx512;
+    limits->instruction = "float32 fused multiply-add (512 bit)";
+    if (bfloat16 && __builtin_cpu_supports("avx512bf16")) {
+      limits->compute = computeBFloat16;
+      limits->instruction = "vdpbf16ps (512 bit)";
     }
   } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    limits.read = readAvx2;
-    limits.compute = computeAvx2;
-    limits.instructionName = "float32 fused multiply-add (256 bit)";
+    limits->read = readAvx2;
+    limits->compute = computeAvx2;
+    limits->instruction = "float32 fused multiply-add (256 bit)";
   }
 #endif
   // The pages must be there, and not all be the one page of zeros.
-  uint64_t share = limits.buffer.bytes() / static_cast<uint64_t>(threads);
-  limits.team->run([&](int thread) {
-    std::memset(limits.buffer.data() + static_cast<uint64_t>(thread) * share, thread + 1, share);
+  uint64_t share = limits->buffer.bytes() / static_cast<uint64_t>(threads);
+  limits->team->run([&](int thread) {
+    std::memset(limits->buffer.data() + static_cast<uint64_t>(thread) * share, thread + 1, share);
   });
-  return limits;
+  return std::unique_ptr<DeviceLimits>(std::move(limits));
 }
 
-double MachineLimits::readBandwidth() {
+Result<double> CpuLimits::readBandwidth() {
   uint64_t share = buffer.bytes() / static_cast<uint64_t>(team->size()) / 4096 * 4096;
   double seconds = bestSeconds(*team, [&](int thread) {
     sink += read(buffer.data() + static_cast<uint64_t>(thread) * share, share);
@@ -199,13 +221,17 @@ double MachineLimits::readBandwidth() {
   return static_cast<double>(share) * team->size() / seconds;
 }
 
-double MachineLimits::arithmeticPeak() {
+Result<double> CpuLimits::arithmeticPeak() {
   // Some ten milliseconds, so that clocks settle and the start does not count.
   constexpr int64_t rounds = 4'000'000;
   std::atomic<uint64_t> operations{0};
   double seconds =
       bestSeconds(*team, [&](int) { operations = static_cast<uint64_t>(compute(rounds)); });
   return static_cast<double>(operations) * team->size() / seconds;
+}
+
+Result<std::unique_ptr<DeviceLimits>> openCpuLimits(int threads, bool bfloat16) {
+  return CpuLimits::create(threads, bfloat16);
 }
 
 } // namespace llmopt
