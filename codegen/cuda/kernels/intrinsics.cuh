@@ -22,6 +22,12 @@ namespace llmopt::cuda {
 LLMOPT_DEVICE int threadIndex() { return threadIdx.x; }
 LLMOPT_DEVICE int blockIndex() { return blockIdx.x; }
 LLMOPT_DEVICE void syncThreads() { __syncthreads(); }
+/// A barrier of the first `Threads` threads of the block, all of which have to come; others may
+/// not. It is the same barrier 0 that all threads of the block use.
+template <int Threads> LLMOPT_DEVICE void syncThreads() {
+  static_assert(Threads % 32 == 0, "barriers are of whole warps");
+  asm volatile("bar.sync 0, %0;" ::"n"(Threads) : "memory");
+}
 LLMOPT_DEVICE void syncWarp() { __syncwarp(); }
 /// The value of lane (own lane ^ mask). All 32 lanes take part.
 LLMOPT_DEVICE float shuffleXor(float value, int mask) {

@@ -241,9 +241,25 @@ static bool isSameLine(Site a, Site b) {
 
 void EmulatedMachine::syncBlock(Site site) {
   Inside guard(*this);
+  arriveAtBlock(/*count=*/0, site);
+}
+
+void EmulatedMachine::syncFirst(int count, Site site) {
+  Inside guard(*this);
+  if (count > threads)
+    failWith(fmt::format("comes to a barrier of {} threads in a block of {}", count, threads),
+             placeOf(site));
+  if (thread >= count)
+    failWith(fmt::format("comes to a barrier of the first {} threads of the block", count),
+             placeOf(site));
+  arriveAtBlock(count, site);
+}
+
+void EmulatedMachine::arriveAtBlock(int count, Site site) {
   Barrier &barrier = barriers[0];
   if (barrier.arrived == 0) {
     barrier.site = site;
+    barrier.count = count;
   } else if (!isSameLine(barrier.site, site) || barrier.site.column != site.column) {
     int other = barrier.waiting.front();
     std::string there = placeOf(barrier.site), own = placeOf(site);
@@ -254,6 +270,11 @@ void EmulatedMachine::syncBlock(Site site) {
     failWith(fmt::format("comes to a barrier of the block while thread {} waits at another one, {}",
                          other, there),
              own);
+  } else if (barrier.count != count) {
+    failWith(fmt::format("comes to a barrier of the first {} threads, which is one of {} for "
+                         "thread {}",
+                         count, barrier.count, barrier.waiting.front()),
+             placeOf(site));
   }
   ++barrier.arrived;
   if (openBlockBarrier())
@@ -263,25 +284,34 @@ void EmulatedMachine::syncBlock(Site site) {
 }
 
 /// Lets those go on that wait at the barrier of the block, if all threads are there that have not
-/// ended.
+/// ended. One of the first threads has to have all of them, one of the block whole warps.
 bool EmulatedMachine::openBlockBarrier() {
   Barrier &barrier = barriers[0];
-  if (barrier.arrived == 0 || barrier.arrived < live)
+  size_t warpCount = barrier.count > 0 ? size_t(barrier.count) / 32 : warps.size();
+  int expected = 0;
+  for (size_t i = 0; i < warpCount; ++i)
+    expected += __builtin_popcount(warps[i].lanes);
+  if (barrier.arrived == 0 || barrier.arrived < expected)
     return false;
-  for (size_t i = 0; i < warps.size(); ++i) {
+  for (size_t i = 0; i < warpCount; ++i) {
     uint32_t lanes = warps[i].lanes;
     int all = std::min(32, threads - static_cast<int>(i) * 32);
     int present = __builtin_popcount(lanes);
-    if (present != 0 && present != all) {
-      int missing = static_cast<int>(i) * 32 + __builtin_ctz(~lanes);
+    if (present == all || (present == 0 && barrier.count == 0))
+      continue;
+    int missing = static_cast<int>(i) * 32 + __builtin_ctz(~lanes);
+    if (present != 0)
       thread = static_cast<int>(i) * 32 + __builtin_ctz(lanes);
-      failWith(fmt::format("waits at a barrier of the block, but thread {} of its warp has ended",
-                           missing),
-               placeOf(barrier.site));
-    }
+    else if (!barrier.waiting.empty())
+      thread = barrier.waiting.front();
+    failWith(fmt::format("waits at a barrier of the block, but thread {}{} has ended", missing,
+                         present != 0 ? " of its warp" : ""),
+             placeOf(barrier.site));
   }
-  if (checks)
+  if (checks && (barrier.count == 0 || barrier.count == threads))
     memory.syncBlock();
+  else if (checks)
+    memory.syncFirst(barrier.count);
   barrier.arrived = 0;
   wakeAll(barrier.waiting);
   return true;

@@ -23,6 +23,7 @@ public:
 
   [[noreturn]] void fail(const char *message, Site site) override;
   void syncBlock(Site site) override;
+  void syncFirst(int count, Site site) override;
   void syncNamed(int id, int count, Site site) override;
   void arriveNamed(int id, int count, Site site) override;
   void syncWarp(uint32_t mask, Site site) override;
@@ -101,7 +102,7 @@ private:
   };
   struct Barrier {
     int arrived = 0;
-    int count = 0; ///< of threads that it opens for, if somebody has arrived
+    int count = 0; ///< of threads that it opens for, if somebody has arrived; 0: all that live
     std::vector<int> waiting;
     Site site{};
   };
@@ -121,6 +122,7 @@ private:
   Status runBlock(int index);
   void startBlock(int index);
   void endThread();
+  void arriveAtBlock(int count, Site site);
   bool openBlockBarrier();
   void meet(const char *what, uint32_t mask, const void *in, void *out, Compute compute,
             bool complete, Site site);

@@ -89,11 +89,19 @@ void GridOrder::rebase() {
 void GridOrder::syncLanes(int warp, uint32_t mask) {
   if (!views)
     return;
+  std::vector<uint32_t> masks(size_t(warp) + 1);
+  masks[size_t(warp)] = mask;
+  syncThreads(masks);
+}
+
+void GridOrder::syncThreads(const std::vector<uint32_t> &masks) {
+  if (!views)
+    return;
   Thread all;
   auto forEach = [&](auto visit) {
-    for (size_t lane = 0; lane < 32; ++lane)
-      if (mask >> lane & 1 && size_t(warp) * 32 + lane < threads.size())
-        visit(threads[size_t(warp) * 32 + lane]);
+    for (size_t thread = 0; thread < std::min(threads.size(), masks.size() * 32); ++thread)
+      if (masks[thread / 32] >> thread % 32 & 1)
+        visit(threads[thread]);
   };
   forEach([&](const Thread &thread) {
     add(all.observed, thread.observed);

@@ -32,6 +32,8 @@ public:
   /// Before Order's.
   void syncBlock();
   void syncLanes(int warp, uint32_t mask);
+  /// Some threads, as a bit mask per warp.
+  void syncThreads(const std::vector<uint32_t> &masks);
   /// With Order's.
   void rebase();
 

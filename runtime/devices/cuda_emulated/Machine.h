@@ -92,6 +92,8 @@ public:
 
   /// __syncthreads. All threads of the block have to come to the same place of the source.
   virtual void syncBlock(Site site) = 0;
+  /// bar.sync 0, count: the first `count` threads of the block have to come to the same place.
+  virtual void syncFirst(int count, Site site) = 0;
   /// bar.sync and bar.arrive of barrier `id` (1 to 15), which opens for `count` threads.
   virtual void syncNamed(int id, int count, Site site) = 0;
   virtual void arriveNamed(int id, int count, Site site) = 0;

@@ -57,6 +57,12 @@ void MemoryChecker::syncBlock() {
   grid.rebase();
 }
 
+void MemoryChecker::syncFirst(int count) {
+  std::vector<uint32_t> masks(size_t(count) / 32, 0xffffffffu);
+  grid.syncThreads(masks);
+  clocks.syncThreads(masks);
+}
+
 bool MemoryChecker::access(Access access, int thread, const void *address, size_t bytes) {
   uintptr_t offset = reinterpret_cast<uintptr_t>(address) - sharedBegin;
   if (offset < launch->sharedCapacity)

@@ -24,6 +24,8 @@ public:
   GridOrder &gridOrder() { return grid; }
   /// A barrier of the block.
   void syncBlock();
+  /// A barrier of its first threads, whole warps.
+  void syncFirst(int count);
 
   bool access(Access access, int thread, const void *address, size_t bytes);
   /// cp.async and others that write shared memory later.

@@ -65,6 +65,53 @@ TEST(EmulatedBarrier, DeadlockNamesWhoWaits) {
                     HasSubstr("nobody goes on")));
 }
 
+//===- The first threads of a block -----------------------------------------------------------===//
+
+TEST(EmulatedFirstBarrier, OrdersTheFirstThreadsOnly) {
+  const std::string body = "int *values = (int *)shared;\n"
+                           "values[threadIndex()] = threadIndex();\n"
+                           "if (threadIndex() >= 64) return;\n"
+                           "syncThreads<64>();\n"
+                           "data[threadIndex()] = values[FROM - threadIndex()];";
+  EmulatedRun kernel{body};
+  kernel.threads = 96;
+  kernel.before = "#define FROM 63";
+  EXPECT_EQ(kernel.error(), "");
+  EXPECT_EQ(kernel.data[1], 62);
+  kernel.before = "#define FROM 95";
+  EXPECT_THAT(kernel.error(), HasSubstr("a race"));
+}
+TEST(EmulatedFirstBarrier, OfAllThreads) {
+  EXPECT_EQ(errorOf("int *values = (int *)shared;\nvalues[threadIndex()] = threadIndex();\n"
+                    "syncThreads<64>();\ndata[threadIndex()] = values[63 - threadIndex()];"),
+            "");
+}
+TEST(EmulatedFirstBarrier, OthersComeToIt) {
+  EXPECT_THAT(errorOf("syncThreads<64>();", 96),
+              HasSubstr("thread 64: comes to a barrier of the first 64 threads of the block, at "
+                        "body.cu:1"));
+}
+TEST(EmulatedFirstBarrier, MoreThanTheBlockHas) {
+  EXPECT_THAT(errorOf("syncThreads<128>();"),
+              HasSubstr("thread 0: comes to a barrier of 128 threads in a block of 64"));
+}
+TEST(EmulatedFirstBarrier, OneOfThemHasEnded) {
+  EXPECT_THAT(errorOf("if (threadIndex() < 32) syncThreads<64>();", 96),
+              HasSubstr("thread 0: waits at a barrier of the block, but thread 32 has ended, at "
+                        "body.cu:1"));
+}
+TEST(EmulatedFirstBarrier, OneOfThemNeverComes) {
+  EXPECT_THAT(
+      errorOf("if (threadIndex() >= 64) return;\n"
+              "if (threadIndex() % 64 == 40) syncWarp(); else syncThreads<64>();",
+              96),
+      AllOf(HasSubstr("waits for the block's barrier at body.cu:2"), HasSubstr("nobody goes on")));
+}
+TEST(EmulatedFirstBarrier, TwoPlaces) {
+  EXPECT_THAT(errorOf("if (threadIndex() < 32)\n  syncThreads<64>();\nelse\n  syncThreads<64>();"),
+              HasSubstr("comes to a barrier of the block while thread 0 waits at another one"));
+}
+
 //===- Some of the warps ----------------------------------------------------------------------===//
 
 // The machine's own functions, as kernels for sm_90a use them.
