@@ -48,6 +48,26 @@ LLMOPT_DEVICE unsigned atomicIncrement(unsigned *counter) { return atomicAdd(cou
 LLMOPT_DEVICE float loadFresh(const float *p) { return __ldcg(p); }
 LLMOPT_DEVICE unsigned loadFresh(const unsigned *p) { return __ldcg(p); }
 
+// Blocks of a cooperative launch wait for each other by counters that only rise, from launch to
+// launch, and wrap around after 2^32.
+
+/// Adds 1. Who waits for the counter sees what this thread has done, and what it knows of others by
+/// barriers and waits.
+LLMOPT_DEVICE void signal(unsigned *counter) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
+}
+/// Returns when the counter is `least` or up to 2^31 - 1 more. The block's other threads know what
+/// this one has seen after a barrier.
+LLMOPT_DEVICE void waitForCount(const unsigned *counter, unsigned least) {
+  unsigned count;
+  do {
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(count) : "l"(counter) : "memory");
+  } while (static_cast<int>(count - least) < 0);
+}
+/// The old value. Divided by the number of blocks it is the number of launches before, if every
+/// block arrives once: arrivals say nothing of memory.
+LLMOPT_DEVICE unsigned arriveAtGrid(unsigned *counter) { return atomicAdd(counter, 1u); }
+
 /// Programmatic dependent launch (sm_90): the next kernel may start now, its weight loads first.
 LLMOPT_DEVICE void launchDependents() {
 #if __CUDA_ARCH__ >= 900

@@ -55,6 +55,11 @@ LLMOPT_DEVICE void initBarrier(SharedBarrier &barrier, int arrivals) {
                "r"(arrivals)
                : "memory");
 }
+/// By one thread, when no thread uses the barrier any more: its memory may be used for anything,
+/// or made a barrier again.
+LLMOPT_DEVICE void invalidateBarrier(SharedBarrier &barrier) {
+  asm volatile("mbarrier.inval.shared::cta.b64 [%0];" ::"r"(sharedAddress(&barrier)) : "memory");
+}
 /// Shows initialized barriers to the copy engine.
 LLMOPT_DEVICE void fenceBarriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");

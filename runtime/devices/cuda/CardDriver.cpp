@@ -69,6 +69,8 @@ public:
                                                             const std::vector<CudaHeader> &headers,
                                                             const std::string &arch, int threads,
                                                             bool quiet) override;
+  Result<int> residentBlocks(const CudaKernel &kernel, uint32_t threads,
+                             uint32_t sharedBytes) override;
   Status launch(const CudaLaunch &launch) override;
   Status multiply(const CudaProduct &product) override;
   Result<std::unique_ptr<CudaGraph>> record(const std::function<Status()> &queue) override;
@@ -81,6 +83,8 @@ private:
   /// Calls of the driver's interface are of the thread's current context, which may be another's.
   Status enter() { return api.check(api.contextSetCurrent(context), "using the card"); }
   Result<int> attribute(int which);
+  /// Lets a kernel be launched with so much dynamic shared memory.
+  Status allowShared(const CardKernel &kernel, uint32_t bytes);
   Status loadModule(const CudaSource &source, const std::string &cubin, const Nvrtc &nvrtc,
                     std::vector<const CudaKernel *> &kernels);
 
@@ -312,30 +316,46 @@ Status CardDriver::loadModule(const CudaSource &source, const std::string &cubin
   return success();
 }
 
+Status CardDriver::allowShared(const CardKernel &kernel, uint32_t bytes) {
+  if (bytes <= kernel.sharedBytes)
+    return success();
+  LLMOPT_TRY(api.check(
+      api.functionSetAttribute(kernel.function, maxDynamicShared, static_cast<int>(bytes)),
+      fmt::format("reserving {} bytes of shared memory for function '{}'", bytes, kernel.name)));
+  kernel.sharedBytes = bytes;
+  return success();
+}
+
+Result<int> CardDriver::residentBlocks(const CudaKernel &asked, uint32_t threads,
+                                       uint32_t sharedBytes) {
+  LLMOPT_TRY(enter());
+  const auto &kernel = static_cast<const CardKernel &>(asked);
+  LLMOPT_TRY(allowShared(kernel, sharedBytes));
+  int blocks = 0;
+  LLMOPT_TRY(api.check(
+      api.residentBlocks(&blocks, kernel.function, static_cast<int>(threads), sharedBytes),
+      fmt::format("asking how many blocks of function '{}' a multiprocessor runs", kernel.name)));
+  return blocks * facts.multiprocessors;
+}
+
 Status CardDriver::launch(const CudaLaunch &launch) {
   LLMOPT_TRY(enter());
   const auto &kernel = static_cast<const CardKernel &>(*launch.kernel);
-  if (launch.sharedBytes > kernel.sharedBytes) {
-    LLMOPT_TRY(api.check(api.functionSetAttribute(kernel.function, maxDynamicShared,
-                                                  static_cast<int>(launch.sharedBytes)),
-                         fmt::format("reserving {} bytes of shared memory for function '{}'",
-                                     launch.sharedBytes, kernel.name)));
-    kernel.sharedBytes = launch.sharedBytes;
+  LLMOPT_TRY(allowShared(kernel, launch.sharedBytes));
+  LaunchAttribute attributes[2] = {};
+  unsigned count = 0;
+  if (launch.early && facts.major >= 9 && (!recording || api.version >= earlyInGraphs)) {
+    attributes[count].id = programmaticSerialization;
+    attributes[count++].programmaticStreamSerializationAllowed = 1;
   }
-  LaunchAttribute early{};
-  early.id = programmaticSerialization;
-  early.programmaticStreamSerializationAllowed = 1;
-  bool possible = facts.major >= 9 && (!recording || api.version >= earlyInGraphs);
-  LaunchConfig config{launch.blocks,
-                      1,
-                      1,
-                      launch.threads,
-                      1,
-                      1,
-                      launch.sharedBytes,
-                      stream,
-                      &early,
-                      launch.early && possible ? 1U : 0U};
+  if (launch.cooperative) {
+    LLMOPT_ASSIGN(int resident, residentBlocks(kernel, launch.threads, launch.sharedBytes));
+    LLMOPT_TRY(checkResident(launch, kernel.name, resident, facts));
+    attributes[count].id = cooperativeLaunch;
+    attributes[count++].cooperative = 1;
+  }
+  LaunchConfig config{launch.blocks,      1,      1,          launch.threads, 1, 1,
+                      launch.sharedBytes, stream, attributes, count};
   // The driver copies the parameters and does not write to them.
   auto **parameters = const_cast<void **>(launch.parameters.data());
   Code code = api.launchKernel(&config, kernel.function, parameters, nullptr);

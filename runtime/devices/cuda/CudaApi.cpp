@@ -65,6 +65,7 @@ Result<Api> Api::load() {
   find("cuModuleUnload", api.moduleUnload);
   find("cuModuleGetFunction", api.moduleGetFunction);
   find("cuFuncSetAttribute", api.functionSetAttribute);
+  find("cuOccupancyMaxActiveBlocksPerMultiprocessor", api.residentBlocks);
   find("cuLaunchKernelEx", api.launchKernel);
   find("cuStreamBeginCapture_v2", api.beginCapture);
   find("cuStreamEndCapture", api.endCapture);

@@ -42,6 +42,7 @@ constexpr int maxDynamicShared = 8;         // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHA
 constexpr unsigned nonBlocking = 1;         // CU_STREAM_NON_BLOCKING
 constexpr unsigned disableTiming = 2;       // CU_EVENT_DISABLE_TIMING
 constexpr int captureRelaxed = 2;           // CU_STREAM_CAPTURE_MODE_RELAXED
+constexpr int cooperativeLaunch = 2;        // CU_LAUNCH_ATTRIBUTE_COOPERATIVE
 constexpr int programmaticSerialization =
     6; // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 
@@ -51,6 +52,7 @@ struct LaunchAttribute {
   char pad[4];
   union {
     char bytes[64];
+    int cooperative;
     int programmaticStreamSerializationAllowed;
   };
 };
@@ -111,6 +113,7 @@ struct Api {
   Code (*moduleUnload)(Module) = nullptr;
   Code (*moduleGetFunction)(Function *, Module, const char *) = nullptr;
   Code (*functionSetAttribute)(Function, int attribute, int value) = nullptr;
+  Code (*residentBlocks)(int *blocks, Function, int threads, size_t sharedBytes) = nullptr;
   Code (*launchKernel)(const LaunchConfig *, Function, void **parameters, void **extra) = nullptr;
   Code (*beginCapture)(Stream, int mode) = nullptr;
   Code (*endCapture)(Stream, Graph *) = nullptr;

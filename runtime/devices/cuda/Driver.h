@@ -68,6 +68,9 @@ struct CudaLaunch {
   /// The kernel waits by itself for those before it (programmatic dependent launch), and may be
   /// started early. Where the card has no such thing it is started in order.
   bool early = false;
+  /// All blocks run at once, so they may wait for each other. More than residentBlocks() are an
+  /// error.
+  bool cooperative = false;
   std::vector<CudaExtent> extents;
 };
 
@@ -121,6 +124,10 @@ public:
   load(const std::vector<CudaSource> &sources, const std::vector<CudaHeader> &headers,
        const std::string &arch, int threads, bool quiet) = 0;
 
+  /// How many blocks of so many threads and so much dynamic shared memory the card runs at once; 0
+  /// if it cannot run any.
+  virtual Result<int> residentBlocks(const CudaKernel &kernel, uint32_t threads,
+                                     uint32_t sharedBytes) = 0;
   virtual Status launch(const CudaLaunch &launch) = 0;
   /// The vendor's library for plain products.
   virtual Status multiply(const CudaProduct &product) = 0;
@@ -139,6 +146,16 @@ public:
   /// Returns when all that was queued is done; an error of a kernel is told here or earlier.
   virtual Status synchronize() = 0;
 };
+
+/// An error if a cooperative launch has more blocks than the `resident` ones that run at once.
+inline Status checkResident(const CudaLaunch &launch, const std::string &kernel, int resident,
+                            const CudaCard &card) {
+  if (static_cast<int64_t>(launch.blocks) <= resident)
+    return success();
+  return makeError("kernel {}: the blocks of a cooperative launch wait for each other, and of its "
+                   "{} the {} runs {} at once",
+                   kernel, launch.blocks, card.name, resident);
+}
 
 } // namespace llmopt
 

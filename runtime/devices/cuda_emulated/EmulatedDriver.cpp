@@ -49,6 +49,8 @@ public:
                                                             const std::vector<CudaHeader> &headers,
                                                             const std::string &arch, int threads,
                                                             bool quiet) override;
+  Result<int> residentBlocks(const CudaKernel &kernel, uint32_t threads,
+                             uint32_t sharedBytes) override;
   Status launch(const CudaLaunch &launch) override;
   Status multiply(const CudaProduct &product) override;
   Result<std::unique_ptr<CudaGraph>> record(const std::function<Status()> &queue) override;
@@ -245,11 +247,21 @@ std::vector<MemoryRange> EmulatedDriver::memoryOf(const CudaLaunch &launch) cons
   return memory;
 }
 
+Result<int> EmulatedDriver::residentBlocks(const CudaKernel &, uint32_t threads,
+                                           uint32_t sharedBytes) {
+  bool fits = threads >= 1 && threads <= 1024 && sharedBytes <= facts.sharedBytes;
+  return fits ? options.residentBlocks : 0;
+}
+
 Status EmulatedDriver::launch(const CudaLaunch &launch) {
   const auto &kernel = static_cast<const EmulatedKernel &>(*launch.kernel);
   if (launch.parameters.size() != kernel.entry->parameterCount)
     return makeError("kernel {} has {} parameters and is launched with {}", kernel.name,
                      kernel.entry->parameterCount, launch.parameters.size());
+  if (launch.cooperative) {
+    LLMOPT_ASSIGN(int resident, residentBlocks(kernel, launch.threads, launch.sharedBytes));
+    LLMOPT_TRY(checkResident(launch, kernel.name, resident, facts));
+  }
   if (!recording)
     return runKernel(launch);
   auto copies = std::make_shared<std::vector<std::vector<char>>>();
@@ -278,6 +290,7 @@ Status EmulatedDriver::runKernel(const CudaLaunch &launch) {
   grid.sharedCapacity = module.sharedCapacity;
   grid.bounded = true;
   grid.early = launch.early;
+  grid.cooperative = launch.cooperative;
   if (options.checks)
     grid.memory = memoryOf(launch);
   grid.body = [&] { kernel.entry->call(launch.parameters.data()); };

@@ -10,10 +10,7 @@ namespace llmopt::emulated {
 static const char *const blockBarrier = "the block's barrier";
 
 EmulatedMachine::EmulatedMachine(const EmulatorOptions &options)
-    : options(options), random(options.seed),
-      scheduler(options.seed == 0 ? std::function<uint32_t(uint32_t)>()
-                                  : [this](uint32_t below) { return uint32_t(random() % below); }),
-      checks(options.checks) {
+    : options(options), random(options.seed), checks(options.checks) {
   body = [this] {
     launch->body();
     endThread();
@@ -25,42 +22,14 @@ EmulatedMachine::EmulatedMachine(const EmulatorOptions &options)
 //===------------------------------------------------------------------------------------------===//
 
 Status EmulatedMachine::run(const GridLaunch &newLaunch) {
-  launch = &newLaunch;
-  threads = newLaunch.threads;
-  blocks = newLaunch.blocks;
-  sharedBegin = reinterpret_cast<uintptr_t>(newLaunch.shared);
   std::string kernel = "kernel " + newLaunch.kernel;
-  if (threads < 1 || threads > Order::maxThreads)
-    return makeError("{}: a block of {} threads; 1 to {} are possible", kernel, threads,
-                     Order::maxThreads);
-  if (blocks < 1)
-    return makeError("{}: a grid of {} blocks", kernel, blocks);
-  if (newLaunch.sharedBytes < 0 ||
-      newLaunch.sharedCapacity < size_t(newLaunch.sharedBytes) + GridLaunch::guardBytes)
-    return makeError("{}: {} bytes of shared memory are more than a block can have", kernel,
-                     newLaunch.sharedBytes);
-  if (!scheduler.reserve(threads))
-    return makeError("{}: no memory for the stacks of {} threads", kernel, threads);
-  waiting.resize(size_t(threads));
-  copies.resize(size_t(threads));
-  warps.resize(size_t(threads + 31) / 32);
-  random.seed(options.seed);
-  if (checks)
-    memory.startLaunch(newLaunch);
-
-  std::vector<int> order;
-  if (options.seed != 0 || options.fallingOrder)
-    for (int i = 0; i < blocks; ++i)
-      order.push_back(blocks - 1 - i);
-  if (options.seed != 0)
-    for (size_t i = order.size() - 1; i > 0; --i)
-      std::swap(order[i], order[random() % (i + 1)]);
+  if (Status status = prepare(newLaunch); !status)
+    return status.error().within(kernel);
   FaultGuard guard(onFault, this);
-  for (int i = 0; i < blocks; ++i) {
-    Status status = runBlock(order.empty() ? i : order[size_t(i)]);
-    if (!status)
-      return status.error().within(kernel);
-  }
+  std::vector<int> order = orderOfBlocks();
+  Status status = newLaunch.cooperative ? runTogether(order) : runInTurn(order);
+  if (!status)
+    return status.error().within(kernel);
   if (checks && newLaunch.early && !memory.hasWaited())
     return makeError("{}: no thread waits for the kernels ahead (gate.wait), so those behind it "
                      "may begin before these have ended",
@@ -68,53 +37,169 @@ Status EmulatedMachine::run(const GridLaunch &newLaunch) {
   return success();
 }
 
+Status EmulatedMachine::prepare(const GridLaunch &newLaunch) {
+  launch = &newLaunch;
+  threads = newLaunch.threads;
+  blocks = newLaunch.blocks;
+  sharedBegin = reinterpret_cast<uintptr_t>(newLaunch.shared);
+  now = nullptr;
+  if (threads < 1 || threads > Order::maxThreads)
+    return makeError("a block of {} threads; 1 to {} are possible", threads, Order::maxThreads);
+  int most = newLaunch.cooperative ? mostBlocks : Record::maxBlocks;
+  if (blocks < 1 || blocks > most)
+    return makeError("a{} grid of {} blocks; 1 to {} are possible",
+                     newLaunch.cooperative ? " cooperative" : "", blocks, most);
+  if (newLaunch.sharedBytes < 0 || newLaunch.sharedCapacity < sharedSize())
+    return makeError("{} bytes of shared memory are more than a block can have",
+                     newLaunch.sharedBytes);
+  size_t atOnce = newLaunch.cooperative ? size_t(blocks) : 1;
+  while (slots.size() < atOnce) {
+    std::function<uint32_t(uint32_t)> choose;
+    if (options.seed != 0)
+      choose = [this](uint32_t below) { return uint32_t(random() % below); };
+    slots.push_back(std::make_unique<Block>(choose));
+    slots.back()->slot = static_cast<int>(slots.size()) - 1;
+  }
+  for (size_t i = 0; i < atOnce; ++i)
+    if (!slots[i]->scheduler.reserve(threads))
+      return makeError("no memory for the stacks of {} threads", threads);
+  random.seed(options.seed);
+  if (checks)
+    memory.startLaunch(newLaunch);
+  return success();
+}
+
+std::vector<int> EmulatedMachine::orderOfBlocks() {
+  bool falling = options.seed != 0 || options.fallingOrder;
+  std::vector<int> order;
+  order.reserve(size_t(blocks));
+  for (int i = 0; i < blocks; ++i)
+    order.push_back(falling ? blocks - 1 - i : i);
+  if (options.seed != 0)
+    for (size_t i = order.size() - 1; i > 0; --i)
+      std::swap(order[i], order[random() % (i + 1)]);
+  return order;
+}
+
+Status EmulatedMachine::runInTurn(const std::vector<int> &order) {
+  for (int index : order) {
+    now = nullptr;
+    startBlock(*slots[0], index);
+    enterBlock(*slots[0]);
+    bool ended = false;
+    LLMOPT_TRY(runBlock(/*mayLeave=*/0, ended));
+  }
+  return success();
+}
+
+/// All at once: each as far as it gets, then the next that can go on.
+Status EmulatedMachine::runTogether(const std::vector<int> &order) {
+  std::vector<Block *> left;
+  for (size_t i = 0; i < order.size(); ++i) {
+    startBlock(*slots[i], order[i]);
+    left.push_back(slots[i].get());
+  }
+  // Some seeds change blocks often, others seldom.
+  uint32_t mayLeave = options.seed == 0 ? 0 : 16U << random() % 6;
+  for (size_t next = 0; !left.empty();) {
+    if (options.seed != 0)
+      next = random() % left.size();
+    size_t tried = 0;
+    while (tried < left.size() && !left[(next + tried) % left.size()]->scheduler.canGoOn())
+      ++tried;
+    if (tried == left.size()) {
+      std::string text;
+      for (const Block *each : left)
+        text += fmt::format("{}block {}, {}", text.empty() ? "" : "; ", each->index,
+                            describeDeadlock(*each));
+      return makeError("{}: nobody goes on", text);
+    }
+    next = (next + tried) % left.size();
+    enterBlock(*left[next]);
+    bool ended = false;
+    LLMOPT_TRY(runBlock(mayLeave, ended));
+    if (ended)
+      left.erase(left.begin() + long(next));
+    else
+      ++next;
+  }
+  return success();
+}
+
 /// Blocks that any machine has run: a module is run by several.
 static std::atomic<uint64_t> blockRuns;
 
-void EmulatedMachine::startBlock(int index) {
-  block = index;
-  blockRun = ++blockRuns;
-  live = threads;
-  problem.clear();
-  fault = {};
-  barriers.clear();
-  moved.clear();
-  for (Waiting &each : waiting)
-    each.what = nullptr;
-  for (Copies &each : copies)
+void EmulatedMachine::startBlock(Block &started, int index) {
+  started.index = index;
+  started.run = ++blockRuns;
+  started.live = threads;
+  started.barriers.clear();
+  started.moved.clear();
+  started.waiting.assign(size_t(threads), {});
+  started.countWaits.clear();
+  started.copies.resize(size_t(threads));
+  for (Copies &each : started.copies)
     each.clear();
-  for (size_t i = 0; i < warps.size(); ++i) {
+  started.warps.resize(size_t(threads + 31) / 32);
+  for (size_t i = 0; i < started.warps.size(); ++i) {
     int lanes = std::min(32, threads - static_cast<int>(i) * 32);
-    warps[i].lanes = lanes == 32 ? wholeWarp : (1u << lanes) - 1;
-    warps[i].waiting = 0;
+    started.warps[i].lanes = lanes == 32 ? wholeWarp : (1u << lanes) - 1;
+    started.warps[i].waiting = 0;
   }
   // What nobody has written is NaN, as float, half and bfloat.
-  std::memset(launch->shared, 0xff, size_t(launch->sharedBytes) + GridLaunch::guardBytes);
+  if (launch->cooperative)
+    started.shared.assign(sharedSize(), char(0xff));
+  else
+    std::memset(launch->shared, 0xff, sharedSize());
   if (checks)
-    memory.startBlock(index);
+    memory.startBlock(index, started.memory);
+  started.scheduler.start(threads, body, enter, this);
 }
 
-Status EmulatedMachine::runBlock(int index) {
-  startBlock(index);
+/// Brings the block's shared memory in place of another's.
+void EmulatedMachine::enterBlock(Block &entered) {
+  if (&entered == now)
+    return;
+  if (now)
+    std::memcpy(now->shared.data(), launch->shared, sharedSize());
+  if (launch->cooperative)
+    std::memcpy(launch->shared, entered.shared.data(), sharedSize());
+  now = &entered;
+  block = entered.index;
+  blockRun = entered.run;
+  slot = entered.slot;
+  problem.clear();
+  fault = {};
+  if (checks)
+    memory.enterBlock(entered.index, entered.memory);
+}
+
+/// Lets the block run; it may leave before it has ended.
+Status EmulatedMachine::runBlock(uint32_t mayLeave, bool &ended) {
   std::fenv_t arithmetic;
   std::fegetenv(&arithmetic);
-  Scheduler::End end = scheduler.run(threads, body, enter, this);
+  Scheduler::End end = now->scheduler.run(mayLeave);
   if (fault.kind != Fault::Kind::None)
     std::fesetenv(&arithmetic); // left as the system begins a handler
   if (end == Scheduler::End::Stopped)
     return Error(fault.kind == Fault::Kind::None ? problem : describeFault());
   if (end == Scheduler::End::Deadlock)
-    return makeError("block {}, {}", index, describeDeadlock());
+    return makeError("block {}, {}: nobody goes on", now->index, describeDeadlock(*now));
   if (!problem.empty())
     return Error(problem);
+  ended = end == Scheduler::End::Done;
+  return ended ? checkEnded() : success();
+}
+
+Status EmulatedMachine::checkEnded() const {
   if (checks && memory.hasOpenReads())
     return makeError("block {}: ends before a product that reads its shared memory was waited for",
-                     index);
+                     now->index);
   const char *guard = launch->shared + launch->sharedBytes;
   for (size_t i = 0; i < GridLaunch::guardBytes; ++i)
     if (guard[i] != char(0xff))
-      return makeError("block {}: byte {} of shared memory was written, beyond its {} bytes", index,
-                       size_t(launch->sharedBytes) + i, launch->sharedBytes);
+      return makeError("block {}: byte {} of shared memory was written, beyond its {} bytes",
+                       now->index, size_t(launch->sharedBytes) + i, launch->sharedBytes);
   return success();
 }
 
@@ -124,7 +209,7 @@ void EmulatedMachine::enter(void *argument, int which) {
   self->thread = which;
   self->inside = which < 0;
   if (which >= 0) {
-    self->stackBegin = self->scheduler.stackBegin(which);
+    self->stackBegin = self->now->scheduler.stackBegin(which);
     self->stackBytes = Fiber::bytes;
   }
 }
@@ -140,7 +225,7 @@ std::string placeOf(Site site) {
 
 void EmulatedMachine::failWith(const std::string &message, const std::string &place) {
   problem = describe(thread, message, place);
-  scheduler.stop();
+  now->scheduler.stop();
 }
 
 /// "block 0, thread 3: <message>, at gemm.cuh:12".
@@ -154,11 +239,11 @@ std::string EmulatedMachine::describe(int who, const std::string &message,
 /// On a stack of its own, in the middle of anything: only notes what has happened.
 void EmulatedMachine::onFault(void *argument, const Fault &fault) {
   auto *self = static_cast<EmulatedMachine *>(argument);
-  if (!self->scheduler.isRunning())
+  if (!self->now || !self->now->scheduler.isRunning())
     return;
   self->fault = fault;
   self->faultThread = self->thread;
-  self->scheduler.stop();
+  self->now->scheduler.stop();
 }
 
 std::string EmulatedMachine::stackOverflow() {
@@ -176,7 +261,7 @@ std::string EmulatedMachine::describeFault() const {
   else if (fault.kind == Fault::Kind::Trap)
     what = "runs into a trap, which stands for what C++ gives no meaning (a division by zero, a "
            "null pointer, the end of a function that returns a value)";
-  else if (faultThread >= 0 && scheduler.isBelowStack(faultThread, fault.address))
+  else if (faultThread >= 0 && now->scheduler.isBelowStack(faultThread, fault.address))
     what = stackOverflow();
   else if (fault.address != 0)
     what = fmt::format("touches address {:#x}, which is no memory that it may touch so",
@@ -196,23 +281,34 @@ void EmulatedMachine::check(bool fine, Site site) {
     failWith(memory.problem(), site.file ? placeOf(site) : "");
 }
 
-std::string EmulatedMachine::describeDeadlock() const {
-  std::string text;
+/// Who waits for what, at most four.
+std::string EmulatedMachine::describeDeadlock(const Block &where) const {
+  std::string text, last;
   int listed = 0, count = 0;
-  const Waiting *last = nullptr;
-  for (const Waiting &each : waiting) {
+  for (size_t i = 0; i < where.waiting.size(); ++i) {
+    const Waiting &each = where.waiting[i];
     if (!each.what)
       continue;
     ++count;
-    if (last && each.what == last->what && each.site.line == last->site.line)
+    auto counted = where.countWaits.find(static_cast<int>(i));
+    std::string what = fmt::format(
+        "{} at {}", counted == where.countWaits.end() ? each.what : describe(counted->second),
+        placeOf(each.site));
+    if (what == last)
       continue;
-    last = &each;
+    last = what;
     if (++listed <= 4)
-      text += fmt::format("{}thread {} waits for {} at {}", text.empty() ? "" : ", ",
-                          &each - waiting.data(), each.what, placeOf(each.site));
+      text += fmt::format("{}thread {} waits for {}", text.empty() ? "" : ", ", i, what);
   }
-  return fmt::format("{}: nobody goes on ({} of {} threads wait, {} have ended)", text, count,
-                     threads, threads - live);
+  return fmt::format("{} ({} of {} threads wait, {} have ended)", text, count, threads,
+                     threads - where.live);
+}
+
+std::string EmulatedMachine::describe(const CountWait &wait) const {
+  std::string where = checks
+                          ? memory.describe(wait.counter)
+                          : fmt::format("address {:#x}", reinterpret_cast<uintptr_t>(wait.counter));
+  return fmt::format("the counter at {}, which is {}, to be {}", where, *wait.counter, wait.least);
 }
 
 //===------------------------------------------------------------------------------------------===//
@@ -223,7 +319,7 @@ void EmulatedMachine::pauseFor(const char *what, Site site) {
   Waiting &own = self();
   own.what = what;
   own.site = site;
-  scheduler.pause();
+  now->scheduler.pause();
   own.what = nullptr;
 }
 
@@ -231,7 +327,7 @@ void EmulatedMachine::wakeAll(std::vector<int> &waiting) {
   if (options.seed != 0)
     std::shuffle(waiting.begin(), waiting.end(), random);
   for (int which : waiting)
-    scheduler.wake(which);
+    now->scheduler.wake(which);
   waiting.clear();
 }
 
@@ -256,7 +352,7 @@ void EmulatedMachine::syncFirst(int count, Site site) {
 }
 
 void EmulatedMachine::arriveAtBlock(int count, Site site) {
-  Barrier &barrier = barriers[0];
+  Barrier &barrier = now->barriers[0];
   if (barrier.arrived == 0) {
     barrier.site = site;
     barrier.count = count;
@@ -284,17 +380,17 @@ void EmulatedMachine::arriveAtBlock(int count, Site site) {
 }
 
 /// Lets those go on that wait at the barrier of the block, if all threads are there that have not
-/// ended. One of the first threads has to have all of them, one of the block whole warps.
+/// ended. One of the first threads has to have all of them, one of the block whole now->warps.
 bool EmulatedMachine::openBlockBarrier() {
-  Barrier &barrier = barriers[0];
-  size_t warpCount = barrier.count > 0 ? size_t(barrier.count) / 32 : warps.size();
+  Barrier &barrier = now->barriers[0];
+  size_t warpCount = barrier.count > 0 ? size_t(barrier.count) / 32 : now->warps.size();
   int expected = 0;
   for (size_t i = 0; i < warpCount; ++i)
-    expected += __builtin_popcount(warps[i].lanes);
+    expected += __builtin_popcount(now->warps[i].lanes);
   if (barrier.arrived == 0 || barrier.arrived < expected)
     return false;
   for (size_t i = 0; i < warpCount; ++i) {
-    uint32_t lanes = warps[i].lanes;
+    uint32_t lanes = now->warps[i].lanes;
     int all = std::min(32, threads - static_cast<int>(i) * 32);
     int present = __builtin_popcount(lanes);
     if (present == all || (present == 0 && barrier.count == 0))
@@ -321,9 +417,9 @@ void EmulatedMachine::syncNamed(int id, int count, Site site) {
   Inside guard(*this);
   if (id < 1 || id > 15)
     failWith(fmt::format("names barrier {}; there are 1 to 15", id), placeOf(site));
-  if (count < 1 || count % 32 != 0 || count > static_cast<int>(warps.size()) * 32)
+  if (count < 1 || count % 32 != 0 || count > static_cast<int>(now->warps.size()) * 32)
     failWith(fmt::format("waits for {} threads at a barrier", count), placeOf(site));
-  Barrier &barrier = barriers[id];
+  Barrier &barrier = now->barriers[id];
   arriveAt(barrier, count, site);
   barrier.waiting.push_back(thread);
   if (barrier.arrived < count)
@@ -344,10 +440,10 @@ void EmulatedMachine::arriveNamed(int id, int count, Site site) {
   Inside guard(*this);
   if (id < 1 || id > 15)
     failWith(fmt::format("names barrier {}; there are 1 to 15", id), placeOf(site));
-  Barrier &barrier = barriers[id];
+  Barrier &barrier = now->barriers[id];
   arriveAt(barrier, count, site);
   if (checks)
-    memory.order().release(thread, &barrier);
+    memory.release(thread, &barrier);
   if (barrier.arrived >= count)
     openNamed(barrier);
 }
@@ -355,12 +451,12 @@ void EmulatedMachine::arriveNamed(int id, int count, Site site) {
 /// The threads that wait know of each other, and of those that have only arrived.
 void EmulatedMachine::openNamed(Barrier &barrier) {
   if (checks) {
-    std::vector<uint32_t> masks(warps.size());
+    std::vector<uint32_t> masks(now->warps.size());
     for (int which : barrier.waiting) {
       masks[size_t(which) / 32] |= 1u << which % 32;
-      memory.order().acquire(which, &barrier);
+      memory.acquire(which, &barrier);
     }
-    memory.order().syncThreads(masks);
+    memory.syncThreads(masks);
   }
   barrier.arrived = 0;
   barrier.waiting.erase(std::remove(barrier.waiting.begin(), barrier.waiting.end(), thread),
@@ -376,7 +472,7 @@ void EmulatedMachine::collect(const char *what, uint32_t mask, const void *in, v
 void EmulatedMachine::meet(const char *what, uint32_t mask, const void *in, void *out,
                            Compute compute, bool complete, Site site) {
   Inside guard(*this);
-  Warp &warp = warps[size_t(thread) / 32];
+  Warp &warp = now->warps[size_t(thread) / 32];
   uint32_t lane = 1u << thread % 32;
   if (!(mask & lane))
     failWith(fmt::format("is not among the lanes {:#010x} of its own {}", mask, what),
@@ -385,24 +481,24 @@ void EmulatedMachine::meet(const char *what, uint32_t mask, const void *in, void
   own = {what, site, mask, complete, in, out, compute};
   warp.waiting |= lane;
   if (!tryToMeet(thread / 32, mask))
-    scheduler.pause();
+    now->scheduler.pause();
   own.what = nullptr;
 }
 
 /// If the lanes of `mask` have all come, does what they came for and wakes those that are not the
 /// current thread.
 bool EmulatedMachine::tryToMeet(int warpIndex, uint32_t mask) {
-  Warp &warp = warps[size_t(warpIndex)];
+  Warp &warp = now->warps[size_t(warpIndex)];
   uint32_t lanes = mask & warp.lanes;
   if (lanes == 0 || (lanes & ~warp.waiting) != 0)
     return false;
   Lanes together;
   together.lanes = lanes;
   int firstThread = warpIndex * 32 + __builtin_ctz(lanes);
-  const Waiting &first = waiting[size_t(firstThread)];
+  const Waiting &first = now->waiting[size_t(firstThread)];
   for (uint32_t left = lanes; left != 0; left &= left - 1) {
     int lane = __builtin_ctz(left);
-    const Waiting &each = waiting[size_t(warpIndex * 32 + lane)];
+    const Waiting &each = now->waiting[size_t(warpIndex * 32 + lane)];
     if (each.mask != mask)
       return false;
     if (each.what != first.what && std::strcmp(each.what, first.what) != 0)
@@ -431,15 +527,14 @@ bool EmulatedMachine::tryToMeet(int warpIndex, uint32_t mask) {
   int start = options.seed == 0 ? 0 : static_cast<int>(random() % 32);
   for (int i = 0; i < 32; ++i)
     if (int lane = (start + i) % 32; others >> lane & 1)
-      scheduler.wake(warpIndex * 32 + lane);
+      now->scheduler.wake(warpIndex * 32 + lane);
   return true;
 }
 
 void EmulatedMachine::syncLanes(int warp, uint32_t mask) {
   if (!checks)
     return;
-  memory.gridOrder().syncLanes(warp, mask);
-  memory.order().syncLanes(warp, mask);
+  memory.syncLanes(warp, mask);
 }
 
 void EmulatedMachine::syncWarp(uint32_t mask, Site site) {
@@ -449,18 +544,18 @@ void EmulatedMachine::syncWarp(uint32_t mask, Site site) {
 /// A thread has come to its end: barriers do not wait for it any more.
 void EmulatedMachine::endThread() {
   Inside guard(*this);
-  Warp &warp = warps[size_t(thread) / 32];
+  Warp &warp = now->warps[size_t(thread) / 32];
   warp.lanes &= ~(1u << thread % 32);
-  --live;
+  --now->live;
   auto meetOthers = [&] {
     for (uint32_t left = warp.waiting; left != 0; left &= left - 1)
-      if (tryToMeet(thread / 32, waiting[size_t(thread / 32 * 32 + __builtin_ctz(left))].mask))
+      if (tryToMeet(thread / 32, now->waiting[size_t(thread / 32 * 32 + __builtin_ctz(left))].mask))
         return true;
     return false;
   };
   while (meetOthers())
     continue;
-  if (live > 0)
+  if (now->live > 0)
     openBlockBarrier();
 }
 
@@ -475,18 +570,82 @@ void EmulatedMachine::waitUntil(Predicate ready, const void *context, const char
   Waiting &own = self();
   own.what = what;
   own.site = site;
-  scheduler.waitUntil(ready, context);
+  now->scheduler.waitUntil(ready, context, /*foreign=*/false);
   own.what = nullptr;
 }
 
 void EmulatedMachine::defer(const void *queue, Operation run, const void *closure, size_t bytes) {
   Inside guard(*this);
-  scheduler.defer(queue, run, closure, bytes);
+  now->scheduler.defer(queue, run, closure, bytes);
 }
 
 void EmulatedMachine::runDeferred(const void *queue) {
   Inside guard(*this);
-  scheduler.runDeferred(queue);
+  now->scheduler.runDeferred(queue);
+}
+
+//===------------------------------------------------------------------------------------------===//
+// Other blocks
+//===------------------------------------------------------------------------------------------===//
+
+/// With a seed, blocks change now and then where what they tell each other changes.
+void EmulatedMachine::maybeLeave() {
+  if (launch->cooperative && options.seed != 0 && random() % 4 == 0)
+    now->scheduler.leave();
+}
+
+unsigned EmulatedMachine::increment(unsigned *counter, Site site) {
+  checkAlignment(counter, sizeof *counter, site);
+  Inside guard(*this);
+  if (checks)
+    check(memory.access(Access::Atomic, thread, counter, sizeof *counter), site);
+  unsigned before = (*counter)++;
+  if (checks && !memory.inShared(counter))
+    memory.increment(thread, counter);
+  return before;
+}
+
+void EmulatedMachine::signal(unsigned *counter, Site site) {
+  checkAlignment(counter, sizeof *counter, site);
+  Inside guard(*this);
+  if (checks)
+    check(memory.access(Access::Atomic, thread, counter, sizeof *counter), site);
+  ++*counter;
+  if (checks)
+    memory.signal(thread, counter);
+  maybeLeave();
+}
+
+bool EmulatedMachine::CountWait::isOver(const void *self) {
+  auto *wait = static_cast<const CountWait *>(self);
+  return static_cast<int>(*wait->counter - wait->least) >= 0;
+}
+
+void EmulatedMachine::waitForCount(const unsigned *counter, unsigned least, Site site) {
+  checkAlignment(counter, sizeof *counter, site);
+  CountWait wait{counter, least};
+  {
+    Inside guard(*this);
+    if (!launch->cooperative)
+      failWith("waits for a counter, which other blocks of a launch that is not cooperative may "
+               "never change",
+               placeOf(site));
+    if (checks)
+      check(memory.access(Access::Atomic, thread, counter, sizeof *counter), site);
+    maybeLeave();
+    if (!CountWait::isOver(&wait)) {
+      Waiting &own = self();
+      own.what = "a counter";
+      own.site = site;
+      now->countWaits[thread] = wait;
+      now->scheduler.waitUntil(CountWait::isOver, &wait, /*foreign=*/true);
+      own.what = nullptr;
+      now->countWaits.erase(thread);
+    }
+  }
+  Inside guard(*this);
+  if (checks)
+    memory.waited(thread, counter, least);
 }
 
 } // namespace llmopt::emulated

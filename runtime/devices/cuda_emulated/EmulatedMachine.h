@@ -8,6 +8,7 @@
 #include "runtime/devices/cuda_emulated/Scheduler.h"
 
 #include <map>
+#include <memory>
 #include <random>
 
 namespace llmopt::emulated {
@@ -55,7 +56,11 @@ public:
   void fence(bool device) override;
   void fenceAsyncSide() override;
   void waitForProducers() override;
+  void forget(const void *object) override;
   void atomic(void *address, size_t bytes, Site site) override;
+  unsigned increment(unsigned *counter, Site site) override;
+  void signal(unsigned *counter, Site site) override;
+  void waitForCount(const unsigned *counter, unsigned least, Site site) override;
 
 private:
   using Access = MemoryChecker::Access;
@@ -107,6 +112,32 @@ private:
     Site site{};
   };
 
+  /// That other blocks bring a counter to `least`.
+  struct CountWait {
+    const unsigned *counter = nullptr;
+    unsigned least = 0;
+
+    static bool isOver(const void *self);
+  };
+  /// A block that has begun and not ended.
+  struct Block {
+    explicit Block(std::function<uint32_t(uint32_t)> random) : scheduler(std::move(random)) {}
+
+    int index = 0;
+    int slot = 0;
+    uint64_t run = 0;
+    int live = 0; ///< threads that have not ended
+    Scheduler scheduler;
+    std::vector<Waiting> waiting;
+    std::map<int, CountWait> countWaits; ///< by thread
+    std::vector<Copies> copies;
+    std::vector<Warp> warps;
+    std::map<int, Barrier> barriers; ///< by number
+    std::deque<MovedCopies> moved;
+    BlockMemory memory;
+    std::vector<char> shared; ///< its shared memory, while another block's is in its place
+  };
+
   /// Marks accesses as the emulator's own: kernels and the emulator may share instrumented code.
   class Inside {
   public:
@@ -117,10 +148,18 @@ private:
     EmulatedMachine &machine;
   };
 
-  Waiting &self() { return waiting[size_t(thread)]; }
+  Waiting &self() { return now->waiting[size_t(thread)]; }
   static void enter(void *self, int which);
-  Status runBlock(int index);
-  void startBlock(int index);
+  Status prepare(const GridLaunch &launch);
+  std::vector<int> orderOfBlocks();
+  Status runInTurn(const std::vector<int> &order);
+  Status runTogether(const std::vector<int> &order);
+  Status runBlock(uint32_t mayLeave, bool &ended);
+  Status checkEnded() const;
+  void startBlock(Block &block, int index);
+  void enterBlock(Block &block);
+  size_t sharedSize() const { return size_t(launch->sharedBytes) + GridLaunch::guardBytes; }
+  void maybeLeave();
   void endThread();
   void arriveAtBlock(int count, Site site);
   bool openBlockBarrier();
@@ -144,22 +183,18 @@ private:
   static void onFault(void *self, const Fault &fault);
   std::string describeFault() const;
   static std::string stackOverflow();
-  std::string describeDeadlock() const;
+  std::string describeDeadlock(const Block &block) const;
+  std::string describe(const CountWait &wait) const;
 
   EmulatorOptions options;
   std::mt19937_64 random;
-  Scheduler scheduler;
   MemoryChecker memory;
   bool checks;
   bool inside = true; ///< the emulator's own accesses are not the kernel's
   const GridLaunch *launch = nullptr;
   std::function<void()> body;
-  std::vector<Waiting> waiting;
-  std::vector<Copies> copies;
-  std::vector<Warp> warps;
-  std::map<int, Barrier> barriers; ///< by number
-  std::deque<MovedCopies> moved;   ///< of this block
-  int live = 0;                    ///< threads that have not ended
+  std::vector<std::unique_ptr<Block>> slots; ///< blocks that live at once
+  Block *now = nullptr;                      ///< the one that runs, whose shared memory is in place
   std::string problem;
   Fault fault;          ///< that has stopped the block
   int faultThread = -1; ///< whose it is

@@ -59,8 +59,6 @@ void EmulatedMachine::atomic(void *address, size_t bytes, Site site) {
     return;
   Inside guard(*this);
   check(memory.access(Access::Atomic, thread, address, bytes), site);
-  if (!memory.inShared(address))
-    memory.gridOrder().atomic(thread, address);
 }
 
 void EmulatedMachine::openWrite(void *to, size_t bytes, size_t alignment, Site site) {
@@ -117,19 +115,19 @@ void EmulatedMachine::copyAsync(void *shared, const void *global, int bytes, int
     check(memory.openWrite(thread, shared, size_t(bytes)), site);
   }
   std::memset(shared, 0xff, size_t(bytes));
-  copies[size_t(thread)].list.push_back(
+  now->copies[size_t(thread)].list.push_back(
       {static_cast<char *>(shared), static_cast<const char *>(global), bytes, zeros});
 }
 
 void EmulatedMachine::commitCopies() {
   Inside guard(*this);
-  Copies &own = copies[size_t(thread)];
+  Copies &own = now->copies[size_t(thread)];
   own.groups.push_back(own.list.size());
 }
 
 void EmulatedMachine::waitCopies(int pending) {
   Inside guard(*this);
-  Copies &own = copies[size_t(thread)];
+  Copies &own = now->copies[size_t(thread)];
   while (own.groups.size() - own.firstGroup > size_t(pending))
     makeCopies(own.groups[own.firstGroup++]);
   if (own.firstGroup == own.groups.size() && own.first == own.list.size())
@@ -138,7 +136,7 @@ void EmulatedMachine::waitCopies(int pending) {
 
 /// Makes the current thread's copies up to `end`.
 void EmulatedMachine::makeCopies(size_t end) {
-  Copies &own = copies[size_t(thread)];
+  Copies &own = now->copies[size_t(thread)];
   uint32_t stamp = checks ? memory.order().clock(thread) : 0;
   for (; own.first < end; ++own.first)
     makeCopy(own.list[own.first], thread, stamp);
@@ -154,17 +152,17 @@ void EmulatedMachine::makeCopy(const Copy &copy, int who, uint32_t stamp) {
 void EmulatedMachine::deferCopies(const void *queue, const void *object, Operation run,
                                   const void *closure, size_t bytes) {
   Inside guard(*this);
-  Copies &own = copies[size_t(thread)];
+  Copies &own = now->copies[size_t(thread)];
   // The copies move to the operation, which lives in `moved` until it has run.
-  moved.push_back({object, run, {}, {own.list.begin() + long(own.first), own.list.end()}});
-  moved.back().closure.resize((bytes + 7) / 8);
-  std::memcpy(moved.back().closure.data(), closure, bytes);
+  now->moved.push_back({object, run, {}, {own.list.begin() + long(own.first), own.list.end()}});
+  now->moved.back().closure.resize((bytes + 7) / 8);
+  std::memcpy(now->moved.back().closure.data(), closure, bytes);
   own.clear();
   struct {
     EmulatedMachine *machine;
     MovedCopies *moved;
-  } both{this, &moved.back()};
-  scheduler.defer(
+  } both{this, &now->moved.back()};
+  now->scheduler.defer(
       queue,
       [](void *argument) {
         auto *call = static_cast<decltype(both) *>(argument);
@@ -195,14 +193,21 @@ void EmulatedMachine::release(const void *object) {
   if (!checks || thread < 0) // an asynchronous operation has told it by closeWrite()
     return;
   Inside guard(*this);
-  memory.order().release(thread, object);
+  memory.release(thread, object);
 }
 
 void EmulatedMachine::acquire(const void *object) {
   if (!checks)
     return;
   Inside guard(*this);
-  memory.order().acquire(thread, object);
+  memory.acquire(thread, object);
+}
+
+void EmulatedMachine::forget(const void *object) {
+  if (!checks)
+    return;
+  Inside guard(*this);
+  memory.forget(object);
 }
 
 void EmulatedMachine::fenceAsyncSide() {
@@ -223,7 +228,7 @@ void EmulatedMachine::fence(bool device) {
   if (!checks || !device)
     return;
   Inside guard(*this);
-  memory.gridOrder().fence(thread);
+  memory.fence(thread);
 }
 
 } // namespace llmopt::emulated

@@ -22,6 +22,14 @@ Result<EmulatorOptions> EmulatorOptions::fromEnvironment() {
     if (*end != '\0' || *seed == '-' || errno != 0)
       return makeError("LLMOPT_EMULATOR_SEED is '{}'; a number is meant, 0 for rising order", seed);
   }
+  if (const char *blocks = std::getenv("LLMOPT_EMULATOR_BLOCKS"); blocks && *blocks) {
+    char *end = nullptr;
+    long count = std::strtol(blocks, &end, 10);
+    if (*end != '\0' || count < 1 || count > mostBlocks)
+      return makeError("LLMOPT_EMULATOR_BLOCKS is '{}'; a number from 1 to {} is meant", blocks,
+                       mostBlocks);
+    options.residentBlocks = static_cast<int>(count);
+  }
   return options;
 }
 

@@ -1,14 +1,16 @@
 //===- Emulator.h - Runs a grid of blocks on one host thread ----------------------------------===//
 //
 // Blocks run one after the other, to their end; the threads of a block as fibers. A block can
-// therefore not wait for another one that comes later. The same launch with the same options goes
-// the same way every time, reports included.
+// therefore not wait for another one that comes later. Those of a cooperative launch live all at
+// once: one runs until no thread of it can go on but for what others do (and in the order of a
+// seed, no longer than chance says), then the next that can. The same launch with the same options
+// goes the same way every time, reports included.
 //
 // Checked, unless it is switched off: every access of instrumented code and of the intrinsics, to
 // bounds, alignment, initialization of shared memory, and races (Shadow.h has the guarantees);
 // what is touched before a launch waits for those ahead; fences of the asynchronous side;
-// divergence at barriers; deadlock. Faults of the processor are caught (Faults.h). The first
-// finding ends the launch with an error that names kernel, block and thread.
+// divergence at barriers; deadlock, of a block or of all. Faults of the processor are caught
+// (Faults.h). The first finding ends the launch with an error that names kernel, block and thread.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -32,7 +34,11 @@ struct EmulatorOptions {
   /// Blocks in falling order, if seed is 0.
   bool fallingOrder = false;
 
-  /// As the environment says: LLMOPT_EMULATOR_CHECKS=0, LLMOPT_EMULATOR_SEED=n.
+  /// Blocks of a cooperative launch that an emulated card runs at once, 1 to mostBlocks.
+  int residentBlocks = 3;
+
+  /// As the environment says: LLMOPT_EMULATOR_CHECKS=0, LLMOPT_EMULATOR_SEED=n,
+  /// LLMOPT_EMULATOR_BLOCKS=n.
   static Result<EmulatorOptions> fromEnvironment();
 };
 
@@ -60,6 +66,8 @@ struct GridLaunch {
   /// The kernels ahead may not have ended: what they may use is touched only after
   /// waitForProducers(), and some thread has to wait.
   bool early = false;
+  /// All blocks, at most mostBlocks, live at once and may wait for each other.
+  bool cooperative = false;
   std::vector<MemoryRange> memory;
   /// Runs the kernel in the current thread.
   std::function<void()> body;

@@ -20,6 +20,8 @@
 // - Order of memory: release(object) tells `object` all that the thread has done and seen;
 //   acquire(object) takes over what it was told. An object is any address. Barriers of the block
 //   and of a warp do both by themselves; shuffles, votes and matrix products do not order memory.
+// - Other blocks: signal and waitForCount. A block runs until none of its threads can go on but for
+//   what other blocks do; then another runs, with its own shared memory at the same address.
 //
 // Memory that the intrinsics touch for a kernel they announce with read() and write(); loads and
 // stores of the kernel itself are announced by instrumentation.h. With checks off these do nothing.
@@ -71,6 +73,8 @@ struct Lanes {
 };
 
 constexpr uint32_t wholeWarp = 0xffffffffu;
+/// Blocks of a cooperative launch, which live at once.
+constexpr int mostBlocks = 16;
 
 class Machine {
 public:
@@ -81,6 +85,7 @@ public:
   int threads = 0; ///< of a block
   int blocks = 0;
   uint64_t blockRun = 0;     ///< another number for each run of a block, by any machine
+  int slot = 0;              ///< of the block among those that live at once, below mostBlocks
   uintptr_t sharedBegin = 0; ///< of the block's shared memory
   uintptr_t stackBegin = 0;  ///< of the thread, whose own it is
   size_t stackBytes = 0;
@@ -170,6 +175,8 @@ public:
 
   virtual void release(const void *object) = 0;
   virtual void acquire(const void *object) = 0;
+  /// Nobody is told any more what the object was told: it is another one from now on.
+  virtual void forget(const void *object) = 0;
   /// __threadfence, __threadfence_block.
   virtual void fence(bool device) = 0;
   /// fence.proxy.async: asynchronous operations may read what the thread has written to shared
@@ -177,9 +184,19 @@ public:
   virtual void fenceAsyncSide() = 0;
   /// griddepcontrol.wait: the kernels ahead have ended.
   virtual void waitForProducers() = 0;
-  /// The thread reads and writes these bytes as one, relaxed: with fences around it, a release and
-  /// an acquire between blocks too.
+  /// The thread reads and writes these bytes of shared memory as one, relaxed.
   virtual void atomic(void *address, size_t bytes, Site site) = 0;
+
+  //===- Between blocks -----------------------------------------------------------------------===//
+
+  /// Adds 1 and gives the old value, relaxed: with fences around it, a release and an acquire
+  /// between blocks too. Of memory of any kind.
+  virtual unsigned increment(unsigned *counter, Site site) = 0;
+  /// red.release.gpu: adds 1. In a cooperative launch other blocks may run before it returns.
+  virtual void signal(unsigned *counter, Site site) = 0;
+  /// ld.acquire.gpu until int(*counter - least) >= 0; other blocks run meanwhile, so the launch has
+  /// to be cooperative.
+  virtual void waitForCount(const unsigned *counter, unsigned least, Site site) = 0;
 
 protected:
   ~Machine() = default;

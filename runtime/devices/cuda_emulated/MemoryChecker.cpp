@@ -19,48 +19,68 @@ void MemoryChecker::startLaunch(const GridLaunch &newLaunch) {
                                    [](const MemoryRange *a, const MemoryRange *b) {
                                      return b->begin - a->begin < a->bytes;
                                    }) != ranges.end();
-  grid.startLaunch();
+  counters.startLaunch();
+  races.startLaunch(newLaunch.cooperative);
   global.startLaunch();
-  openReads.assign(newLaunch.sharedCapacity / 16 + 1, 0);
-  waited = false;
+  anyWaited = false;
 }
 
-void MemoryChecker::startBlock(int block) {
+void MemoryChecker::startBlock(int block, BlockMemory &memory) {
   auto bytes = size_t(launch->sharedBytes);
-  for (std::vector<Record> *records : {&writers, &readers}) {
+  for (std::vector<Record> *records : {&memory.writers, &memory.readers}) {
     records->resize(bytes);
     std::memset(static_cast<void *>(records->data()), 0, bytes * sizeof(Record));
   }
-  if (openReadCount > 0)
-    std::fill(openReads.begin(), openReads.end(), 0);
-  openReadCount = 0;
-  fences.assign(size_t(launch->threads), {});
-  waits.assign(size_t(launch->threads), 0);
-  clocks.start(launch->threads);
-  grid.startBlock(block, launch->threads);
-  races.startBlock(block, launch->threads);
+  size_t pieces = launch->sharedCapacity / 16 + 1;
+  if (memory.openReads.size() != pieces || memory.openReadCount > 0)
+    memory.openReads.assign(pieces, 0);
+  memory.openReadCount = 0;
+  memory.fences.assign(size_t(launch->threads), {});
+  memory.waits.assign(size_t(launch->threads), 0);
+  memory.order.start(launch->threads);
+  memory.grid.startBlock(block, memory.order, counters, launch->threads);
+  if (!launch->cooperative)
+    races.startBlock();
+}
+
+void MemoryChecker::enterBlock(int block, BlockMemory &memory) {
+  own = &memory;
+  races.enterBlock(block, launch->threads, memory.order, memory.grid);
 }
 
 void MemoryChecker::syncBlock() {
-  grid.syncBlock();
-  clocks.syncBlock();
-  if (!clocks.isLate())
-    return;
-  races.rebase(sharedCells(0), writers.size());
-  global.forEachPage([&](Cells cells) { races.rebase(cells, GlobalShadow::pageBytes); });
-  races.rebaseSets();
-  // What was before this barrier is of stamp 1 now, fenced or not.
-  std::fill(fences.begin(), fences.end(), Fence{1, 1});
-  if (std::any_of(waits.begin(), waits.end(), [](uint32_t stamp) { return stamp != 0; }))
-    std::fill(waits.begin(), waits.end(), 1);
-  clocks.rebase();
-  grid.rebase();
+  own->grid.syncBlock();
+  own->order.syncBlock();
 }
 
 void MemoryChecker::syncFirst(int count) {
-  std::vector<uint32_t> masks(size_t(count) / 32, 0xffffffffu);
-  grid.syncThreads(masks);
-  clocks.syncThreads(masks);
+  own->grid.syncFirst(count);
+  own->order.syncFirst(count);
+}
+
+void MemoryChecker::syncLanes(int warp, uint32_t mask) {
+  own->grid.syncLanes(warp, mask);
+  own->order.syncLanes(warp, mask);
+}
+
+void MemoryChecker::syncThreads(const std::vector<uint32_t> &masks) {
+  own->grid.syncThreads(masks);
+  own->order.syncThreads(masks);
+}
+
+void MemoryChecker::release(int thread, const void *object) {
+  own->grid.release(thread, object);
+  own->order.release(thread, object);
+}
+
+void MemoryChecker::acquire(int thread, const void *object) {
+  own->grid.acquire(thread, object);
+  own->order.acquire(thread, object);
+}
+
+void MemoryChecker::forget(const void *object) {
+  own->grid.forget(object);
+  own->order.forget(object);
 }
 
 bool MemoryChecker::access(Access access, int thread, const void *address, size_t bytes) {
@@ -87,9 +107,9 @@ bool MemoryChecker::checkShared(Access access, int thread, uintptr_t offset, siz
   const char *address = launch->shared + offset;
   if (offset + bytes > size_t(launch->sharedBytes))
     return sharedBounds(access, address, bytes);
-  if (openReadCount > 0 && access != Access::Read && !checkOpenReads(offset, bytes))
+  if (own->openReadCount > 0 && access != Access::Read && !checkOpenReads(offset, bytes))
     return fail(access, address, bytes, "which an asynchronous operation is still going to read");
-  Conflict conflict = races.check(access, thread, sharedCells(offset), bytes, address);
+  Conflict conflict = races.check(access, thread, sharedCells(offset), bytes);
   return !conflict || reportConflict(access, address, bytes, conflict);
 }
 
@@ -97,7 +117,7 @@ bool MemoryChecker::openWrite(int thread, const void *to, size_t bytes) {
   if (!sharedBounds(Access::Write, to, bytes))
     return false;
   uintptr_t offset = reinterpret_cast<uintptr_t>(to) - sharedBegin;
-  if (openReadCount > 0 && !checkOpenReads(offset, bytes))
+  if (own->openReadCount > 0 && !checkOpenReads(offset, bytes))
     return fail(Access::Write, to, bytes, "which an asynchronous operation is still going to read");
   Conflict conflict = races.open(thread, sharedCells(offset), bytes);
   return !conflict || reportConflict(Access::Write, to, bytes, conflict);
@@ -121,38 +141,43 @@ bool MemoryChecker::openRead(int thread, const void *from, size_t bytes) {
                             "fenceAsyncSide() afterwards",
                             writer));
   for (uintptr_t i = offset / 16; i <= (offset + bytes - 1) / 16; ++i)
-    ++openReads[i];
-  ++openReadCount;
+    ++own->openReads[i];
+  ++own->openReadCount;
   return true;
 }
 
 bool MemoryChecker::closeRead(int thread, const void *from, size_t bytes) {
   uintptr_t offset = reinterpret_cast<uintptr_t>(from) - sharedBegin;
   for (uintptr_t i = offset / 16; i <= (offset + bytes - 1) / 16; ++i)
-    --openReads[i];
-  --openReadCount;
+    --own->openReads[i];
+  --own->openReadCount;
   return access(Access::Read, thread, from, bytes);
 }
 
 bool MemoryChecker::checkOpenReads(uintptr_t offset, size_t bytes) {
   for (uintptr_t i = offset / 16; i <= (offset + bytes - 1) / 16; ++i)
-    if (openReads[i] > 0)
+    if (own->openReads[i] > 0)
       return false;
   return true;
 }
 
 void MemoryChecker::fenceAsyncSide(int thread) {
-  fences[size_t(thread)] = {clocks.clock(thread), clocks.blockFloor()};
-  clocks.advance(thread);
+  Order &order = own->order;
+  own->fences[size_t(thread)] = {order.clock(thread), order.blockFloor(),
+                                 thread < order.firstCount() ? order.firstFloor() : 0};
+  order.advance(thread);
 }
 
 /// Is there a fence between what threads wrote and `thread`, in the writer or in `thread`? Known of
 /// the latter is only what barriers of the block had ordered before it.
 bool MemoryChecker::isFenced(int thread, uintptr_t offset, size_t bytes, int &writer) const {
+  const BlockMemory::Fence &fence = own->fences[size_t(thread)];
   for (uintptr_t i = offset; i < offset + bytes; ++i) {
-    Record record = writers[i];
-    if (record.who() >= launch->threads || record.stamp() <= fences[size_t(record.who())].stamp ||
-        record.stamp() <= fences[size_t(thread)].floor)
+    Record record = own->writers[i];
+    if (record.who() >= launch->threads ||
+        record.stamp() <= own->fences[size_t(record.who())].stamp ||
+        record.stamp() <= fence.floor ||
+        (record.who() < own->order.firstCount() && record.stamp() <= fence.firstFloor))
       continue;
     writer = record.who();
     return false;
@@ -166,18 +191,19 @@ bool MemoryChecker::isFenced(int thread, uintptr_t offset, size_t bytes, int &wr
 
 void MemoryChecker::waitForProducers(int thread) {
   // What was told after the first wait holds after another one too.
-  if (waits[size_t(thread)] == 0)
-    waits[size_t(thread)] = clocks.clock(thread);
-  waited = true;
+  if (own->waits[size_t(thread)] == 0)
+    own->waits[size_t(thread)] = own->order.clock(thread);
+  anyWaited = true;
 }
 
 /// Has the thread waited for the kernels ahead, or does it come after one that has?
 bool MemoryChecker::mayTouchProducts(int thread) {
-  if (!launch->early || waits[size_t(thread)] != 0)
+  if (!launch->early || own->waits[size_t(thread)] != 0)
     return true;
   for (int other = 0; other < launch->threads; ++other)
-    if (waits[size_t(other)] != 0 && clocks.knows(thread, other, waits[size_t(other)])) {
-      waits[size_t(thread)] = clocks.clock(thread);
+    if (own->waits[size_t(other)] != 0 &&
+        own->order.knows(thread, other, own->waits[size_t(other)])) {
+      own->waits[size_t(thread)] = own->order.clock(thread);
       return true;
     }
   return false;
@@ -218,12 +244,12 @@ bool MemoryChecker::checkGlobal(Access access, int thread, uintptr_t address, si
     }
   }
   if (access != Access::Read)
-    grid.wrote(thread);
+    own->grid.wrote(thread);
   while (bytes > 0) {
     size_t part =
         std::min<size_t>(bytes, GlobalShadow::pageBytes - address % GlobalShadow::pageBytes);
     pointer = reinterpret_cast<const void *>(address);
-    Conflict conflict = races.check(access, thread, global.at(address), part, pointer);
+    Conflict conflict = races.check(access, thread, global.at(address), part);
     if (conflict)
       return reportConflict(access, pointer, part, conflict);
     address += part;

@@ -7,6 +7,7 @@ namespace llmopt::emulated {
 void Order::start(int count) {
   threads = count;
   floor = 0;
+  first = First();
   clocks.assign(size_t(count), 1);
   size_t warpCount = size_t(count + 31) / 32;
   warps.resize(warpCount);
@@ -25,25 +26,19 @@ void Order::start(int count) {
   agents.clear();
 }
 
-void Order::rebase() {
-  floor = 1;
-  std::fill(clocks.begin(), clocks.end(), 2);
-  for (Warp &warp : warps)
-    warp.floor = 0;
-  for (auto &[object, told] : objects)
-    std::fill_n(told.begin(), std::min(told.size(), size_t(threads)), 1);
-}
-
 bool Order::knowsMore(int thread, int who, uint32_t stamp) const {
   auto index = static_cast<size_t>(who);
   if (who < threads) {
     if (who / 32 == thread / 32 && stamp <= warps[size_t(thread) / 32].floor)
       return true;
+    if (who < first.count && thread < first.count && stamp <= first.floor)
+      return true;
   } else if (stamp <= agentFloor(who - threads)) {
     return true;
   }
   auto holds = [&](const Vector &known) { return index < known.size() && stamp <= known[index]; };
-  return vectors && (holds(warps[size_t(thread) / 32].known) || holds(lanes[size_t(thread)]));
+  return vectors && (holds(warps[size_t(thread) / 32].known) || holds(lanes[size_t(thread)]) ||
+                     (thread < first.count && holds(first.known)));
 }
 
 uint32_t Order::agentFloor(int agent) const {
@@ -70,10 +65,21 @@ void Order::addKnowledge(Vector &to, int thread) const {
   size_t firstLane = size_t(thread) / 32 * 32;
   for (size_t i = firstLane; i < std::min(firstLane + 32, size_t(threads)); ++i)
     to[i] = std::max(to[i], warp.floor);
-  for (const Vector *known : {&warp.known, &lanes[size_t(thread)]})
-    for (size_t i = 0; i < known->size(); ++i)
-      to[i] = std::max(to[i], (*known)[i]);
+  join(to, warp.known);
+  join(to, lanes[size_t(thread)]);
+  if (thread < first.count) {
+    for (size_t i = 0; i < size_t(first.count); ++i)
+      to[i] = std::max(to[i], first.floor);
+    join(to, first.known);
+  }
   to[size_t(thread)] = clocks[size_t(thread)];
+}
+
+Order::Vector Order::knowledgeOf(int thread) const {
+  Vector known;
+  addKnowledge(known, thread);
+  known.resize(size_t(threads));
+  return known;
 }
 
 void Order::syncBlock() {
@@ -88,11 +94,45 @@ void Order::syncBlock() {
       agentFloors[i - size_t(threads)] = std::max(agentFloors[i - size_t(threads)], known[i]);
     known.clear();
   };
+  take(first.known);
   for (Warp &warp : warps)
     take(warp.known);
   for (Vector &lane : lanes)
     take(lane);
   vectors = false;
+}
+
+void Order::syncFirst(int count) {
+  if (count != first.count) {
+    splitFirst();
+    first.count = count;
+  }
+  auto end = clocks.begin() + count;
+  first.floor = *std::max_element(clocks.begin(), end);
+  std::fill(clocks.begin(), end, first.floor + 1);
+  exhausted |= first.floor + 1 >= maxStamp;
+  if (!vectors)
+    return;
+  auto take = [&](Vector &known) {
+    join(first.known, known);
+    known.clear();
+  };
+  for (size_t warp = 0; warp < size_t(count) / 32; ++warp)
+    take(warps[warp].known);
+  for (size_t lane = 0; lane < size_t(count); ++lane)
+    take(lanes[lane]);
+}
+
+/// Each of the first threads keeps for itself what they know in common.
+void Order::splitFirst() {
+  if (first.count == 0)
+    return;
+  Vector common(size_t(first.count), first.floor);
+  join(common, first.known);
+  for (int lane = 0; lane < first.count; ++lane)
+    join(lanes[size_t(lane)], common);
+  first = First();
+  vectors = true;
 }
 
 void Order::syncLanes(int warpIndex, uint32_t mask) {

@@ -17,8 +17,8 @@ bool Scheduler::reserve(int threads) {
   return true;
 }
 
-Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody, Now newNow,
-                              void *newContext) {
+void Scheduler::start(int threads, const std::function<void()> &newBody, Now newNow,
+                      void *newContext) {
   body = &newBody;
   now = newNow;
   context = newContext;
@@ -27,7 +27,6 @@ Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody,
   ready.resize(size_t(threads));
   readyFirst = readyCount = 0;
   live = threads;
-  end = End::Done;
   for (int i = 0; i < threads; ++i) {
     fibers[size_t(i)].start(enter, this, i);
     wake(i);
@@ -35,15 +34,26 @@ Scheduler::End Scheduler::run(int threads, const std::function<void()> &newBody,
   if (random)
     for (int i = threads - 1; i > 0; --i)
       std::swap(ready[size_t(i)], ready[random(uint32_t(i) + 1)]);
-  findReady();
-  int first = running;
-  now(context, first);
-  started = true;
-  host.switchTo(fibers[size_t(first)]);
-  started = false;
+}
+
+Scheduler::End Scheduler::run(uint32_t newMayLeave) {
+  mayLeave = newMayLeave;
+  if (findReady()) {
+    now(context, running);
+    started = true;
+    host.switchTo(fibers[size_t(running)]);
+    started = false;
+  }
   running = -1;
   now(context, -1);
   return end;
+}
+
+bool Scheduler::canGoOn() const {
+  auto mayBeReady = [&](const Poll &poll) {
+    return poll.foreign ? poll.ready(poll.context) : !deferred.empty();
+  };
+  return readyCount > 0 || live == 0 || std::any_of(polls.begin(), polls.end(), mayBeReady);
 }
 
 void Scheduler::enter(void *argument) {
@@ -61,9 +71,15 @@ void Scheduler::wake(int thread) {
 
 void Scheduler::pause() { goOn(); }
 
-void Scheduler::waitUntil(Machine::Predicate condition, const void *context) {
-  polls.push_back({running, condition, context});
+void Scheduler::waitUntil(Machine::Predicate condition, const void *context, bool foreign) {
+  polls.push_back({running, condition, context, foreign});
   goOn();
+}
+
+void Scheduler::leave() {
+  wake(running);
+  end = End::Suspended;
+  fibers[size_t(running)].switchTo(host);
 }
 
 void Scheduler::stop() {
@@ -76,7 +92,6 @@ void Scheduler::stop() {
 void Scheduler::goOn() {
   int self = running;
   if (!findReady()) {
-    end = live == 0 ? End::Done : End::Deadlock;
     fibers[size_t(self)].switchTo(host);
     return;
   }
@@ -85,28 +100,31 @@ void Scheduler::goOn() {
     fibers[size_t(self)].switchTo(fibers[size_t(running)]);
 }
 
-/// Makes the next thread that can go on the running one; false if there is none.
+/// Makes the next thread that can go on the running one; false if there is none, or it is other
+/// blocks' turn: `end` says which.
 bool Scheduler::findReady() {
+  if (mayLeave > 0 && random && readyCount > 0 && random(mayLeave) == 0) {
+    end = End::Suspended;
+    return false;
+  }
   while (readyCount == 0) {
     running = -1;
     now(context, -1);
     if (live == 0) {
       while (!deferred.empty())
         runOne(0);
+      end = End::Done;
       return false;
     }
-    std::vector<Poll> waiting;
-    waiting.swap(polls);
-    for (const Poll &poll : waiting) {
-      if (poll.ready(poll.context))
-        wake(poll.thread);
-      else
-        polls.push_back(poll);
-    }
-    if (readyCount > 0)
+    if (askPolls())
       break;
-    if (deferred.empty())
+    auto isForeign = [](const Poll &poll) { return poll.foreign; };
+    bool allForeign = std::all_of(polls.begin(), polls.end(), isForeign);
+    if (deferred.empty() || (allForeign && !polls.empty())) {
+      bool anyForeign = std::any_of(polls.begin(), polls.end(), isForeign);
+      end = anyForeign ? End::Suspended : End::Deadlock;
       return false;
+    }
     size_t index = 0;
     if (random) {
       // The first of some queue.
@@ -120,6 +138,19 @@ bool Scheduler::findReady() {
   readyFirst = readyFirst + 1 == ready.size() ? 0 : readyFirst + 1;
   --readyCount;
   return true;
+}
+
+/// Wakes the threads whose condition holds; false if there are none.
+bool Scheduler::askPolls() {
+  std::vector<Poll> waiting;
+  waiting.swap(polls);
+  for (const Poll &poll : waiting) {
+    if (poll.ready(poll.context))
+      wake(poll.thread);
+    else
+      polls.push_back(poll);
+  }
+  return readyCount > 0;
 }
 
 void Scheduler::defer(const void *queue, Machine::Operation run, const void *closure,

@@ -2,7 +2,8 @@
 //
 // A thread runs until it pauses. Threads that can go on wait in a queue; when it is empty, those
 // that wait for a condition are asked, then a deferred operation is done, and if there is none the
-// block is in a deadlock.
+// block is in a deadlock. If all that is waited for is up to other blocks, these are to run: the
+// block is suspended, its deferred operations still open.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -27,11 +28,17 @@ public:
   /// Stacks for so many threads; false if there is no memory for them.
   bool reserve(int threads);
 
-  /// Runs `body` in every thread. Whenever another one runs, `now(context, thread)` is told, -1 for
-  /// none. Returns when all threads are done, or after stop().
-  enum class End { Done, Stopped, Deadlock };
+  /// Makes `body` ready to run in every thread. Whenever another one runs, `now(context, thread)`
+  /// is told, -1 for none.
   using Now = void (*)(void *context, int thread);
-  End run(int threads, const std::function<void()> &body, Now now, void *context);
+  void start(int threads, const std::function<void()> &body, Now now, void *context);
+  /// Goes on. Returns when all threads are done, after stop(), or when other blocks are to run:
+  /// from then on it may be called again. With `mayLeave` and a random order that may be at any
+  /// point between two threads, once in `mayLeave` times on average; 0: never.
+  enum class End { Done, Stopped, Deadlock, Suspended };
+  End run(uint32_t mayLeave);
+  /// Would a suspended block get any further?
+  bool canGoOn() const;
 
   //===- From a thread ------------------------------------------------------------------------===//
 
@@ -46,8 +53,11 @@ public:
   /// Lets others run until somebody wakes this thread.
   void pause();
   void wake(int thread);
-  /// Lets others run until the condition holds.
-  void waitUntil(Machine::Predicate ready, const void *context);
+  /// Lets others run until the condition holds; `foreign`: which only other blocks change, so that
+  /// it may be asked while these run.
+  void waitUntil(Machine::Predicate ready, const void *context, bool foreign);
+  /// Lets other blocks run; this thread can go on at any time.
+  void leave();
   /// Goes back to the caller of run() for good.
   [[noreturn]] void stop();
 
@@ -63,6 +73,7 @@ private:
     int thread;
     Machine::Predicate ready;
     const void *context;
+    bool foreign;
   };
   struct Deferred {
     const void *queue;
@@ -73,6 +84,7 @@ private:
   static void enter(void *self);
   void goOn();
   bool findReady();
+  bool askPolls();
   void runOne(size_t index);
 
   std::function<uint32_t(uint32_t)> random;
@@ -86,6 +98,7 @@ private:
   std::vector<Poll> polls;
   std::deque<Deferred> deferred;
   int running = -1, live = 0;
+  uint32_t mayLeave = 0;
   bool started = false;
   End end = End::Done;
 };

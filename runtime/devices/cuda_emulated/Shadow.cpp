@@ -5,47 +5,38 @@
 
 namespace llmopt::emulated {
 
-/// A block that stands for several that read.
-constexpr uint32_t severalBlocks = 0xffffffffu;
+void RaceDetector::startLaunch(bool newTogether) {
+  together = newTogether;
+  startBlock();
+}
 
-void RaceDetector::startBlock(int index, int threads) {
-  block = uint32_t(index) + 1;
-  warps = size_t(threads + 31) / 32;
+void RaceDetector::startBlock() {
   sets.clear();
   freeSets.clear();
 }
 
-/// Are all of `count` values alike?
-template <class T> static bool alike(const T *values, size_t count) {
-  static_assert(sizeof(T) == 4, "two of them are compared at once");
-  uint32_t first;
-  std::memcpy(&first, values, 4);
-  uint64_t both = first | uint64_t(first) << 32, differences = 0;
-  size_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    uint64_t two;
-    std::memcpy(&two, values + i, 8);
-    differences |= two ^ both;
-  }
-  if (i < count) {
-    uint32_t last;
-    std::memcpy(&last, values + i, 4);
-    differences |= last ^ first;
-  }
-  return differences == 0;
+void RaceDetector::enterBlock(int index, int threads, const Order &newOrder,
+                              const GridOrder &newGrid) {
+  block = index;
+  warps = size_t(threads + 31) / 32;
+  order = &newOrder;
+  grid = &newGrid;
+}
+
+/// Are all of `count` records alike?
+static bool alike(const Record *records, size_t count) {
+  bool same = true;
+  for (size_t i = 1; i < count; ++i)
+    same &= records[i] == records[0];
+  return same;
 }
 
 /// The number of leading bytes whose records are alike.
 static size_t runLength(const Cells &cells, size_t bytes) {
-  bool global = cells.writerBlocks != nullptr;
-  if (alike(cells.writers, bytes) && alike(cells.readers, bytes) &&
-      (!global || (alike(cells.writerBlocks, bytes) && alike(cells.readerBlocks, bytes))))
+  if (alike(cells.writers, bytes) && alike(cells.readers, bytes))
     return bytes;
   size_t n = 1;
-  while (n < bytes && cells.writers[n] == cells.writers[0] &&
-         cells.readers[n] == cells.readers[0] &&
-         (!global || (cells.writerBlocks[n] == cells.writerBlocks[0] &&
-                      cells.readerBlocks[n] == cells.readerBlocks[0])))
+  while (n < bytes && cells.writers[n] == cells.writers[0] && cells.readers[n] == cells.readers[0])
     ++n;
   return n;
 }
@@ -53,19 +44,13 @@ static size_t runLength(const Cells &cells, size_t bytes) {
 static Cells advance(Cells cells, size_t bytes) {
   cells.writers += bytes;
   cells.readers += bytes;
-  if (cells.writerBlocks) {
-    cells.writerBlocks += bytes;
-    cells.readerBlocks += bytes;
-  }
   return cells;
 }
 
-Conflict RaceDetector::check(Access access, int thread, Cells cells, size_t bytes,
-                             const void *address) {
+Conflict RaceDetector::check(Access access, int thread, Cells cells, size_t bytes) {
   for (size_t done = 0; done < bytes;) {
     size_t run = runLength(cells, bytes - done);
-    Conflict conflict =
-        checkRun(access, thread, cells, run, static_cast<const char *>(address) + done);
+    Conflict conflict = checkRun(access, thread, cells, run);
     if (conflict) {
       conflict.byte = done;
       return conflict;
@@ -76,175 +61,173 @@ Conflict RaceDetector::check(Access access, int thread, Cells cells, size_t byte
   return {};
 }
 
+/// Is the thread told of this access, by its block or through others?
+bool RaceDetector::knows(int thread, Record other) const {
+  return (other.block() == block && order->knows(thread, other.who(), other.stamp())) ||
+         grid->knows(thread, other.block(), other.who(), other.stamp());
+}
+
 /// Bytes whose records are alike.
-Conflict RaceDetector::checkRun(Access access, int thread, Cells cells, size_t bytes,
-                                const void *address) {
+Conflict RaceDetector::checkRun(Access access, int thread, Cells cells, size_t bytes) {
   Record writer = cells.writers[0], readers = cells.readers[0];
-  bool global = cells.writerBlocks != nullptr;
-  uint32_t writerBlock = global ? cells.writerBlocks[0] : block;
-  uint32_t readerBlock = global ? cells.readerBlocks[0] : block;
+  auto race = [&](Record other, bool wrote) {
+    return Conflict{Conflict::Kind::Race, 0, wrote, other.who(),
+                    other.block() == block ? -1 : other.block()};
+  };
 
   // Against the last write.
   if (writer.none()) {
-    if (!global && access != Access::Write)
+    if (!cells.global && access != Access::Write)
       return {Conflict::Kind::Unwritten};
   } else if (writer.isPending()) {
     return {Conflict::Kind::Pending, 0, true, writer.who()};
   } else if (access == Access::Atomic && readers.isAtomic()) {
     // Atomic operations do not race with each other.
-  } else if (writerBlock == block) {
-    if (!order.knows(thread, writer.who(), writer.stamp()))
-      return {Conflict::Kind::Race, 0, true, writer.who()};
-  } else {
-    int other = int(writerBlock) - 1;
-    bool known = readers.isAtomic() ? grid.observed(thread, other, address)
-                                    : grid.knows(thread, other, writer.who(), writer.stamp());
-    if (!known)
-      return {Conflict::Kind::Race, 0, true, writer.who(), other};
+  } else if (!knows(thread, writer)) {
+    bool seen = readers.isAtomic() && writer.block() != block &&
+                grid->observed(thread, writer.block(), writer.who(), writer.stamp());
+    if (!seen)
+      return race(writer, true);
   }
 
   // What a thread has made and then uses atomically, an mbarrier, others may use only if they know
   // that it was made: its plain write stays on record.
-  if (access == Access::Atomic && !global && readers.none() && writer.who() == thread)
+  if (access == Access::Atomic && !cells.global && readers.none() && writer.who() == thread)
     return {};
 
-  Record own = Record::access(thread, order.clock(thread));
+  Record own = Record::access(block, thread, order->clock(thread));
   if (access == Access::Read) {
-    if (readers == own)
-      return {};
-    if (readerBlock == block || readerBlock == 0 || readers.none() || readers.isAtomic()) {
-      Record now = addReader(thread, readers, uint32_t(bytes));
-      std::fill_n(cells.readers, bytes, now);
-      if (global)
-        std::fill_n(cells.readerBlocks, bytes, block);
-    } else if (readerBlock != severalBlocks) {
-      std::fill_n(cells.readers, bytes, own);
-      std::fill_n(cells.readerBlocks, bytes, severalBlocks);
-    }
+    if (readers != own)
+      std::fill_n(cells.readers, bytes, addReader(thread, readers, uint32_t(bytes)));
     return {};
   }
 
   // Against the reads since.
   if (!readers.none() && !readers.isAtomic()) {
-    if (readerBlock == block) {
-      Conflict conflict = checkReaders(thread, readers);
-      if (conflict)
-        return conflict;
-      drop(readers, uint32_t(bytes));
-    } else if (readerBlock == severalBlocks || readers.isSet()) {
-      if (!grid.knowsAny(thread))
-        return {Conflict::Kind::Race, 0, false, -1,
-                readerBlock == severalBlocks ? -1 : int(readerBlock) - 1};
-    } else if (!grid.knows(thread, int(readerBlock) - 1, readers.who(), readers.stamp())) {
-      return {Conflict::Kind::Race, 0, false, readers.who(), int(readerBlock) - 1};
-    }
+    Conflict conflict = checkReaders(thread, readers);
+    if (conflict)
+      return conflict;
+    drop(readers, uint32_t(bytes));
   }
   std::fill_n(cells.writers, bytes, own);
   std::fill_n(cells.readers, bytes, access == Access::Atomic ? Record::atomic() : Record());
-  if (global) {
-    std::fill_n(cells.writerBlocks, bytes, block);
-    std::fill_n(cells.readerBlocks, bytes, 0);
-  }
   return {};
 }
 
 Conflict RaceDetector::open(int thread, Cells cells, size_t bytes) {
-  Conflict conflict = check(Access::Write, thread, cells, bytes, nullptr);
+  Conflict conflict = check(Access::Write, thread, cells, bytes);
   if (!conflict)
-    std::fill_n(cells.writers, bytes, Record::pending(thread));
+    std::fill_n(cells.writers, bytes, Record::pending(block, thread));
   return conflict;
 }
 
 void RaceDetector::close(int who, uint32_t stamp, Cells cells, size_t bytes) {
-  std::fill_n(cells.writers, bytes, Record::access(who, stamp));
-}
-
-void RaceDetector::rebase(Cells cells, size_t bytes) {
-  for (size_t i = 0; i < bytes; ++i) {
-    Record &writer = cells.writers[i], &readers = cells.readers[i];
-    bool ownWrite = !cells.writerBlocks || cells.writerBlocks[i] == block;
-    if (ownWrite && !writer.none() && !writer.isPending() &&
-        order.knows(0, writer.who(), writer.stamp()))
-      writer = Record::access(0, 1);
-    if (!readers.isAtomic() && (!cells.readerBlocks || cells.readerBlocks[i] == block))
-      readers = Record();
-  }
-}
-
-void RaceDetector::rebaseSets() {
-  sets.clear();
-  freeSets.clear();
+  std::fill_n(cells.writers, bytes, Record::access(block, who, stamp));
 }
 
 //===------------------------------------------------------------------------------------------===//
 // Readers
 //===------------------------------------------------------------------------------------------===//
 
+RaceDetector::BlockReads &RaceDetector::ReadSet::of(int block) {
+  for (BlockReads &each : blocks)
+    if (each.block == block)
+      return each;
+  blocks.emplace_back().block = block;
+  return blocks.back();
+}
+
+void RaceDetector::ReadSet::add(int block, int who, uint32_t stamp) {
+  BlockReads &reads = of(block);
+  size_t warp = size_t(who) / 32;
+  reads.stamps[warp] = std::max(reads.stamps[warp], stamp);
+  reads.lanes[warp] |= 1u << who % 32;
+}
+
 Conflict RaceDetector::checkReaders(int thread, Record readers) const {
-  if (!readers.isSet()) {
-    if (!order.knows(thread, readers.who(), readers.stamp()))
-      return {Conflict::Kind::Race, 0, false, readers.who()};
-    return {};
+  auto race = [&](int who, int other) {
+    return Conflict{Conflict::Kind::Race, 0, false, who, other == block ? -1 : other};
+  };
+  // Of these no more is known than whether there were several blocks.
+  bool lost = readers.isManyBlocks() || (readers.isSet() && !together && readers.block() != block);
+  if (lost) {
+    if (grid->knowsAny(thread))
+      return {};
+    return race(-1, readers.isManyBlocks() ? -1 : readers.block());
   }
-  int unknown = -1;
-  if (!knowsAll(thread, sets[readers.index()], unknown))
-    return {Conflict::Kind::Race, 0, false, unknown};
+  if (!readers.isSet())
+    return knows(thread, readers) ? Conflict{} : race(readers.who(), readers.block());
+  for (const BlockReads &reads : sets[readers.index()].blocks) {
+    int unknown = -1;
+    if (!knowsAll(thread, reads, unknown))
+      return race(unknown, reads.block);
+  }
   return {};
 }
 
-bool RaceDetector::knowsAll(int thread, const ReadSet &set, int &unknown) const {
-  if (set.latest <= order.blockFloor())
-    return true;
-  for (size_t warp = 0; warp < warps; ++warp)
-    for (uint32_t lanes = set.lanes[warp]; lanes != 0; lanes &= lanes - 1) {
-      int reader = static_cast<int>(warp) * 32 + __builtin_ctz(lanes);
-      if (!order.knows(thread, reader, set.stamps[warp])) {
+bool RaceDetector::knowsAll(int thread, const BlockReads &reads, int &unknown) const {
+  for (size_t warp = 0; warp < warps; ++warp) {
+    uint32_t lanes = reads.lanes[warp], stamp = reads.stamps[warp];
+    int first = static_cast<int>(warp) * 32;
+    if (lanes == 0 ||
+        (reads.block == block && stamp <= order->floorOf(thread, static_cast<int>(warp))) ||
+        grid->knows(thread, reads.block, first, first + 32, stamp))
+      continue;
+    for (; lanes != 0; lanes &= lanes - 1) {
+      int reader = first + __builtin_ctz(lanes);
+      if (!knows(thread, Record::access(reads.block, reader, stamp))) {
         unknown = reader;
         return false;
       }
     }
+  }
   return true;
 }
 
+bool RaceDetector::knowsAll(int thread, const ReadSet &set) const {
+  int unknown = -1;
+  return std::all_of(set.blocks.begin(), set.blocks.end(),
+                     [&](const BlockReads &reads) { return knowsAll(thread, reads, unknown); });
+}
+
+/// The readers, and the thread as well: alone, if it knows of all others.
 Record RaceDetector::addReader(int thread, Record readers, uint32_t bytes) {
-  uint32_t stamp = order.clock(thread);
-  Record own = Record::access(thread, stamp);
+  uint32_t stamp = order->clock(thread);
+  Record own = Record::access(block, thread, stamp);
   if (readers.none() || readers.isAtomic())
     return own;
-  if (!readers.isSet() && order.knows(thread, readers.who(), readers.stamp()))
-    return own;
-  size_t warp = size_t(thread) / 32;
-  uint32_t lane = 1u << thread % 32;
+  if (readers.isManyBlocks() || (!together && readers.block() != block))
+    return Record::manyBlocks();
   uint32_t index = 0;
   if (readers.isSet()) {
     index = readers.index();
-    if (sets[index].latest <= order.blockFloor()) {
-      drop(readers, bytes);
-      return own;
-    }
-    if (sets[index].lanes[warp] & lane && sets[index].stamps[warp] >= stamp)
+    ReadSet &set = sets[index];
+    BlockReads &reads = set.of(block);
+    size_t warp = size_t(thread) / 32;
+    if (reads.lanes[warp] >> thread % 32 & 1 && reads.stamps[warp] >= stamp)
       return readers;
-    if (sets[index].bytes != bytes) {
-      sets[index].bytes -= bytes;
+    if (reads.lanes[warp] == 0 || reads.stamps[warp] < stamp) {
+      if (knowsAll(thread, set)) {
+        drop(readers, bytes);
+        return own;
+      }
+    }
+    if (set.bytes != bytes) {
+      set.bytes -= bytes;
       uint32_t copy = newSet();
-      sets[copy] = sets[index];
+      sets[copy].blocks = sets[index].blocks;
       index = copy;
     }
   } else {
+    if (knows(thread, readers))
+      return own;
     index = newSet();
-    ReadSet &set = sets[index];
-    std::fill_n(set.stamps.begin(), warps, 0);
-    std::fill_n(set.lanes.begin(), warps, 0);
-    set.latest = readers.stamp();
-    set.stamps[size_t(readers.who()) / 32] = readers.stamp();
-    set.lanes[size_t(readers.who()) / 32] = 1u << readers.who() % 32;
+    sets[index].blocks.clear();
+    sets[index].add(readers.block(), readers.who(), readers.stamp());
   }
-  ReadSet &set = sets[index];
-  set.bytes = bytes;
-  set.latest = std::max(set.latest, stamp);
-  set.stamps[warp] = std::max(set.stamps[warp], stamp);
-  set.lanes[warp] |= lane;
-  return Record::set(index);
+  sets[index].bytes = bytes;
+  sets[index].add(block, thread, stamp);
+  return Record::set(block, index);
 }
 
 uint32_t RaceDetector::newSet() {
@@ -258,7 +241,7 @@ uint32_t RaceDetector::newSet() {
 }
 
 void RaceDetector::drop(Record readers, uint32_t bytes) {
-  if (!readers.isSet())
+  if (!readers.isSet() || (!together && readers.block() != block))
     return;
   ReadSet &set = sets[readers.index()];
   set.bytes -= bytes;
@@ -280,18 +263,9 @@ Cells GlobalShadow::at(uintptr_t address) {
     page.launch = launch;
     std::memset(static_cast<void *>(page.writers), 0, sizeof page.writers);
     std::memset(static_cast<void *>(page.readers), 0, sizeof page.readers);
-    std::memset(page.writerBlocks, 0, sizeof page.writerBlocks);
-    std::memset(page.readerBlocks, 0, sizeof page.readerBlocks);
   }
   uintptr_t byte = address % pageBytes;
-  return {page.writers + byte, page.readers + byte, page.writerBlocks + byte,
-          page.readerBlocks + byte};
-}
-
-void GlobalShadow::forEachPage(const std::function<void(Cells)> &visit) {
-  for (auto &[number, page] : pages)
-    if (page->launch == launch)
-      visit({page->writers, page->readers, page->writerBlocks, page->readerBlocks});
+  return {page.writers + byte, page.readers + byte, /*global=*/true};
 }
 
 GlobalShadow::Page &GlobalShadow::find(uintptr_t number) {

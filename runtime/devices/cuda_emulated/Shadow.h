@@ -4,12 +4,13 @@
 // and the readers since, as records of Order's stamps. An access is held against them: one that
 // neither knows of the other is a race, if one of the two writes.
 //
-// Guarantees: inside a block the records are exact to the byte and thread, so what is reported is a
-// race, and a race between the last write, the reads since and an access is reported. Not known:
-// the place of the earlier access, reads before the last write, and which of several lanes of a
-// warp read at which of its stamps (the latest is taken for all). Between blocks the last write and
-// one reading block are known; after reads by several blocks, a writer that has acquired anything
-// from another block is believed.
+// Guarantees: inside a block, and between the blocks of a cooperative launch, the records are exact
+// to the byte and thread, so what is reported is a race, and a race between the last write, the
+// reads since and an access is reported. Not known: the place of the earlier access, reads before
+// the last write, and which of several lanes of a warp read at which of its stamps (the latest is
+// taken for all). Between blocks of other launches the last write and one reading block are known;
+// after reads by several blocks, a writer that has acquired anything from another block is
+// believed.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -22,7 +23,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -32,39 +32,48 @@ namespace llmopt::emulated {
 /// A stamp and whose it is, or something special.
 class Record {
 public:
+  static constexpr int maxBlocks = (1 << 21) - 2;
+
   Record() = default;
-  static Record access(int who, uint32_t stamp) {
-    return Record(stamp << whoBits | uint32_t(who + 1));
+  static Record access(int block, int who, uint32_t stamp) {
+    return Record(uint64_t(stamp) << stampShift | uint64_t(block + 1) << whoBits |
+                  uint64_t(who + 1));
   }
   /// An asynchronous operation of `who` is going to write.
-  static Record pending(int who) { return Record(uint32_t(who + 1)); }
+  static Record pending(int block, int who) { return access(block, who, 0); }
   /// As a reader: no plain read since an atomic operation wrote.
-  static Record atomic() { return Record(several - 1); }
-  /// As a reader: more than one.
-  static Record set(uint32_t index) { return Record(several | index); }
+  static Record atomic() { return Record(~uint64_t(0)); }
+  /// As a reader: threads of more than one block.
+  static Record manyBlocks() { return Record(~uint64_t(1)); }
+  /// As a reader: more than one thread, found at `index` while `block` runs.
+  static Record set(int block, uint32_t index) {
+    return Record(several | uint64_t(index) << stampShift | uint64_t(block + 1) << whoBits);
+  }
 
   bool none() const { return bits == 0; }
-  bool isPending() const { return bits != 0 && bits >> whoBits == 0; }
-  bool isAtomic() const { return bits == several - 1; }
-  bool isSet() const { return bits >= several; }
-  uint32_t index() const { return bits & ~several; }
+  bool isPending() const { return bits != 0 && bits >> stampShift == 0; }
+  bool isAtomic() const { return *this == atomic(); }
+  bool isManyBlocks() const { return *this == manyBlocks(); }
+  bool isSet() const { return bits >= several && !isAtomic() && !isManyBlocks(); }
+  uint32_t index() const { return uint32_t((bits & ~several) >> stampShift); }
+  int block() const { return int(bits >> whoBits & ((1u << blockBits) - 1)) - 1; }
   int who() const { return int(bits & ((1u << whoBits) - 1)) - 1; }
-  uint32_t stamp() const { return bits >> whoBits; }
+  uint32_t stamp() const { return uint32_t(bits >> stampShift); }
   bool operator==(Record other) const { return bits == other.bits; }
   bool operator!=(Record other) const { return bits != other.bits; }
 
 private:
-  static constexpr uint32_t whoBits = 11, several = 1u << 31;
-  explicit Record(uint32_t bits) : bits(bits) {}
-  uint32_t bits = 0;
+  static constexpr uint32_t whoBits = 11, blockBits = 21, stampShift = whoBits + blockBits;
+  static constexpr uint64_t several = uint64_t(1) << 63;
+  explicit Record(uint64_t bits) : bits(bits) {}
+  uint64_t bits = 0;
 };
 
-/// Records of consecutive bytes. Global memory has the blocks too, from 1 on, 0 for none.
+/// Records of consecutive bytes.
 struct Cells {
   Record *writers;
   Record *readers;
-  uint32_t *writerBlocks = nullptr;
-  uint32_t *readerBlocks = nullptr;
+  bool global;
 };
 
 /// Why an access may not be.
@@ -78,45 +87,51 @@ struct Conflict {
   explicit operator bool() const { return kind != Kind::None; }
 };
 
-/// Holds accesses of one block against records and updates these.
+/// Holds accesses of the running block against records and updates these.
 class RaceDetector {
 public:
   enum class Access { Read, Write, Atomic };
 
-  RaceDetector(const Order &order, GridOrder &grid) : order(order), grid(grid) {}
-  void startBlock(int block, int threads);
+  /// `together`: blocks of the launch live at once.
+  void startLaunch(bool together);
+  void startBlock();
+  /// This block runs from now on.
+  void enterBlock(int block, int threads, const Order &order, const GridOrder &grid);
 
-  /// `address` is of the first byte. Shared memory that nobody wrote may not be read; global memory
-  /// was there before the launch.
-  Conflict check(Access access, int thread, Cells cells, size_t bytes, const void *address);
+  /// Shared memory that nobody wrote may not be read; global memory was there before the launch.
+  Conflict check(Access access, int thread, Cells cells, size_t bytes);
   /// For the start of an asynchronous write: as a write, but leaves the bytes pending.
   Conflict open(int thread, Cells cells, size_t bytes);
   /// The bytes are written, by `who`, a thread or an agent.
   void close(int who, uint32_t stamp, Cells cells, size_t bytes);
 
-  /// After a barrier of the block, before its stamps begin anew (Order::rebase): what the barrier
-  /// has ordered is of stamp 1 from now on.
-  void rebase(Cells cells, size_t bytes);
-  void rebaseSets();
-
 private:
-  /// Several readers: per warp, which lanes, and the latest stamp.
+  /// Several readers: per block and warp which lanes, and the latest stamp.
+  struct BlockReads {
+    int block = 0;
+    std::array<uint32_t, 32> stamps = {}, lanes = {};
+  };
   struct ReadSet {
     uint32_t bytes = 0; ///< that refer to it
-    uint32_t latest = 0;
-    std::array<uint32_t, 32> stamps, lanes;
+    std::vector<BlockReads> blocks;
+
+    BlockReads &of(int block);
+    void add(int block, int who, uint32_t stamp);
   };
 
-  Conflict checkRun(Access access, int thread, Cells cells, size_t bytes, const void *address);
+  bool knows(int thread, Record other) const;
+  Conflict checkRun(Access access, int thread, Cells cells, size_t bytes);
   Conflict checkReaders(int thread, Record readers) const;
-  bool knowsAll(int thread, const ReadSet &set, int &unknown) const;
+  bool knowsAll(int thread, const BlockReads &reads, int &unknown) const;
+  bool knowsAll(int thread, const ReadSet &set) const;
   Record addReader(int thread, Record readers, uint32_t bytes);
   uint32_t newSet();
   void drop(Record readers, uint32_t bytes);
 
-  const Order &order;
-  GridOrder &grid;
-  uint32_t block = 0; ///< from 1 on
+  const Order *order = nullptr;
+  const GridOrder *grid = nullptr;
+  bool together = false;
+  int block = 0;
   size_t warps = 0;
   std::vector<ReadSet> sets;
   std::vector<uint32_t> freeSets;
@@ -130,14 +145,11 @@ public:
   void startLaunch() { ++launch; }
   /// Of bytes up to the end of the page.
   Cells at(uintptr_t address);
-  /// Records of pageBytes each, of this launch.
-  void forEachPage(const std::function<void(Cells)> &visit);
 
 private:
   struct Page {
     uint64_t launch = 0;
     Record writers[pageBytes], readers[pageBytes];
-    uint32_t writerBlocks[pageBytes], readerBlocks[pageBytes];
   };
   Page &find(uintptr_t number);
 

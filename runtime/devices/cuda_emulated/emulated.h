@@ -55,8 +55,7 @@ LLMOPT_UNCHECKED inline unsigned warpSum(unsigned value, Site site = here()) {
 
 LLMOPT_UNCHECKED inline void fenceDevice() { machine->fence(/*device=*/true); }
 LLMOPT_UNCHECKED inline unsigned atomicIncrement(unsigned *counter, Site site = here()) {
-  machine->atomic(counter, sizeof *counter, site);
-  return (*counter)++;
+  return machine->increment(counter, site);
 }
 LLMOPT_UNCHECKED inline float loadFresh(const float *p, Site site = here()) {
   machine->read(p, sizeof *p, sizeof *p, site);
@@ -65,6 +64,16 @@ LLMOPT_UNCHECKED inline float loadFresh(const float *p, Site site = here()) {
 LLMOPT_UNCHECKED inline unsigned loadFresh(const unsigned *p, Site site = here()) {
   machine->read(p, sizeof *p, sizeof *p, site);
   return *p;
+}
+LLMOPT_UNCHECKED inline void signal(unsigned *counter, Site site = here()) {
+  machine->signal(counter, site);
+}
+LLMOPT_UNCHECKED inline void waitForCount(const unsigned *counter, unsigned least,
+                                          Site site = here()) {
+  machine->waitForCount(counter, least, site);
+}
+LLMOPT_UNCHECKED inline unsigned arriveAtGrid(unsigned *counter, Site site = here()) {
+  return machine->increment(counter, site);
 }
 /// Kernels run one after the other; what one may touch before it waits is checked.
 inline void launchDependents() {}

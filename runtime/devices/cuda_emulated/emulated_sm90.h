@@ -44,66 +44,85 @@ static_assert(sizeof(SharedBarrier) == 8, "as on the card");
 // Objects that a module keeps begin as constants: what a thread did not finish to initialize,
 // because its launch has ended in it, would be waited for by the next one.
 
-/// Barriers of the block that no fence has made known to bulk copies yet.
-struct NewBarriers {
+/// Barriers of the block.
+struct Barriers {
   static constexpr int most = 256;
   uint64_t blockRun = 0; ///< of the block that it belongs to
   int count = 0;
-  struct New {
+  struct Made {
     const SharedBarrier *barrier = nullptr;
-    int thread = 0; ///< that has made it
+    int thread = 0;      ///< that has made it
+    bool fenced = false; ///< by it: bulk copies know of the barrier
   } barriers[most] = {};
 
-  LLMOPT_UNCHECKED static NewBarriers &own() {
-    static NewBarriers all;
-    if (all.blockRun != machine->blockRun) {
-      all.blockRun = machine->blockRun;
-      all.count = 0;
+  LLMOPT_UNCHECKED static Barriers &own() {
+    static Barriers all[emulated::mostBlocks];
+    Barriers &barriers = all[machine->slot];
+    if (barriers.blockRun != machine->blockRun) {
+      barriers.blockRun = machine->blockRun;
+      barriers.count = 0;
     }
-    return all;
+    return barriers;
   }
   LLMOPT_UNCHECKED void add(const SharedBarrier *barrier, Site site) {
-    int index = find(barrier); // made before, perhaps by another thread
-    if (index == most)
-      machine->fail("more barriers wait for fenceBarriers() than the emulator can follow", site);
-    barriers[index].barrier = barrier;
-    barriers[index].thread = machine->thread;
-    if (index == count)
-      ++count;
+    if (find(barrier))
+      machine->fail("makes an mbarrier of one that was not invalidated", site);
+    if (count == most)
+      machine->fail("more mbarriers than the emulator can follow", site);
+    barriers[count].barrier = barrier;
+    barriers[count].thread = machine->thread;
+    barriers[count++].fenced = false;
+  }
+  LLMOPT_UNCHECKED void remove(const SharedBarrier *barrier, Site site) {
+    Made *made = check(barrier, site);
+    *made = barriers[--count];
   }
   /// By the thread that has made them.
   LLMOPT_UNCHECKED void fence() {
-    int left = 0;
     for (int i = 0; i < count; ++i)
-      if (barriers[i].thread != machine->thread) {
-        barriers[left].barrier = barriers[i].barrier;
-        barriers[left++].thread = barriers[i].thread;
-      }
-    count = left;
+      if (barriers[i].thread == machine->thread)
+        barriers[i].fenced = true;
   }
-  LLMOPT_UNCHECKED bool has(const SharedBarrier *barrier) const { return find(barrier) < count; }
-
-private:
-  /// Where it is, or `count`.
-  LLMOPT_UNCHECKED int find(const SharedBarrier *barrier) const {
-    int i = 0;
-    while (i < count && barriers[i].barrier != barrier)
-      ++i;
-    return i;
+  /// Null: it is no barrier.
+  LLMOPT_UNCHECKED Made *find(const SharedBarrier *barrier) {
+    for (int i = 0; i < count; ++i)
+      if (barriers[i].barrier == barrier)
+        return &barriers[i];
+    return nullptr;
+  }
+  LLMOPT_UNCHECKED Made *check(const SharedBarrier *barrier, Site site) {
+    Made *made = find(barrier);
+    if (!made)
+      machine->fail("uses an mbarrier that was invalidated or never made", site);
+    return made;
   }
 };
 
 LLMOPT_UNCHECKED inline void initBarrier(SharedBarrier &barrier, int arrivals, Site site = here()) {
   machine->write(&barrier, sizeof barrier, 8, site);
-  NewBarriers::own().add(&barrier, site);
+  Barriers::own().add(&barrier, site);
   barrier.expected = barrier.pending = unsigned(arrivals);
   barrier.parity = 0;
   barrier.bytes = 0;
 }
-LLMOPT_UNCHECKED inline void fenceBarriers() { NewBarriers::own().fence(); }
+LLMOPT_UNCHECKED inline void invalidateBarrier(SharedBarrier &barrier, Site site = here()) {
+  machine->write(&barrier, sizeof barrier, 8, site);
+  Barriers::own().remove(&barrier, site);
+  if (barrier.bytes != 0)
+    machine->fail("invalidates an mbarrier whose copies have not come", site);
+  machine->forget(barrier.object(0));
+  machine->forget(barrier.object(1));
+  std::memset(static_cast<void *>(&barrier), 0xff, sizeof barrier);
+}
+LLMOPT_UNCHECKED inline void fenceBarriers() { Barriers::own().fence(); }
+/// The thread arrives at, waits for or copies to a barrier.
+LLMOPT_UNCHECKED inline void useBarrier(SharedBarrier &barrier, Site site) {
+  machine->atomic(&barrier, sizeof barrier, site);
+  Barriers::own().check(&barrier, site);
+}
 LLMOPT_UNCHECKED inline void arriveExpecting(SharedBarrier &barrier, int bytes,
                                              Site site = here()) {
-  machine->atomic(&barrier, sizeof barrier, site);
+  useBarrier(barrier, site);
   if (barrier.pending == 0)
     machine->fail("more threads arrive at an mbarrier than it expects", site);
   machine->release(barrier.object(int(barrier.parity)));
@@ -124,7 +143,7 @@ struct PhaseWait {
   }
 };
 LLMOPT_UNCHECKED inline void waitBarrier(SharedBarrier &barrier, int parity, Site site = here()) {
-  machine->atomic(&barrier, sizeof barrier, site);
+  useBarrier(barrier, site);
   PhaseWait wait{&barrier, parity};
   machine->waitUntil(PhaseWait::isOver, &wait,
                      parity ? "an odd phase of an mbarrier" : "an even phase of an mbarrier", site);
@@ -137,7 +156,7 @@ LLMOPT_UNCHECKED inline void syncNamed(int index, int threads, Site site = here(
 /// Makes new barriers known to bulk copies as well.
 LLMOPT_UNCHECKED inline void fenceAsyncSide() {
   machine->fenceAsyncSide();
-  NewBarriers::own().fence();
+  Barriers::own().fence();
 }
 
 //===- Bulk copies ----------------------------------------------------------------------------===//
@@ -161,9 +180,9 @@ LLMOPT_UNCHECKED inline void copyBulk(void *shared, const void *global, int byte
                                       Site site = here()) {
   if (bytes <= 0 || bytes % 16 != 0)
     machine->fail("a bulk copy is of a multiple of 16 bytes", site);
-  if (NewBarriers::own().has(&barrier))
+  if (auto *made = Barriers::own().find(&barrier); made && !made->fenced)
     machine->fail("a bulk copy uses an mbarrier that was made without fenceBarriers()", site);
-  machine->atomic(&barrier, sizeof barrier, site);
+  useBarrier(barrier, site);
   machine->read(global, size_t(bytes), 16, site);
   machine->openWrite(shared, size_t(bytes), 16, site);
   BulkCopy copy{shared, global, size_t(bytes), &barrier};
@@ -270,8 +289,8 @@ struct WarpProducts {
 
   /// Of the running thread's warp.
   LLMOPT_UNCHECKED static WarpProducts &own() {
-    static WarpProducts all[32];
-    WarpProducts &products = all[machine->thread / 32];
+    static WarpProducts all[emulated::mostBlocks][32];
+    WarpProducts &products = all[machine->slot][machine->thread / 32];
     if (products.blockRun != machine->blockRun) {
       products.blockRun = machine->blockRun;
       products.count = products.groups = 0;

@@ -17,9 +17,10 @@ namespace llmopt::cuda {
 
 /// Runs `body` in every thread of every block, blocks in rising or falling order, or with a seed
 /// blocks and threads in a random one. `shared` is the block's memory. The result is empty, or says
-/// what went wrong.
+/// what went wrong. Blocks of a `cooperative` launch may wait for each other.
 inline std::string emulate(int blocks, int threads, int sharedBytes, bool fallingOrder,
-                           const std::function<void(char *shared)> &body, uint64_t seed = 0) {
+                           const std::function<void(char *shared)> &body, uint64_t seed = 0,
+                           bool cooperative = false) {
   emulated::EmulatorOptions options;
   options.fallingOrder = fallingOrder;
   options.seed = seed;
@@ -33,6 +34,7 @@ inline std::string emulate(int blocks, int threads, int sharedBytes, bool fallin
   launch.blocks = blocks;
   launch.threads = threads;
   launch.sharedBytes = sharedBytes;
+  launch.cooperative = cooperative;
   launch.shared =
       reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(memory.data()) + 1023) / 1024 * 1024);
   launch.sharedCapacity = size_t(sharedBytes) + emulated::GridLaunch::guardBytes;

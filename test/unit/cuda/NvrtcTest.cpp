@@ -4,6 +4,7 @@
 
 #include "runtime/devices/cuda/RandomFillKernel.h"
 #include "runtime/devices/cuda/ReadKernel.h"
+#include "support/Files.h"
 
 #include <gmock/gmock.h>
 
@@ -29,6 +30,35 @@ TEST(Nvrtc, CompilesTheRuntimesOwnKernels) {
       ASSERT_TRUE(image) << image.error().message();
       EXPECT_THAT(image->log, HasSubstr("0 bytes spill stores"));
     }
+}
+
+/// Each as the instruction that the emulated device stands for.
+TEST(Nvrtc, CompilesWaitsBetweenBlocks) {
+  LLMOPT_NEED_NVRTC(nvrtc);
+  std::vector<CudaHeader> headers;
+  auto add = [&](const std::string &name, const std::string &path) {
+    auto content = readFile(std::string(LLMOPT_SOURCE_DIR "/") + path);
+    ASSERT_TRUE(content) << path;
+    headers.push_back({"kernels/" + name, *content});
+  };
+  add("abi.h", "runtime/artifact/KernelAbi.h");
+  for (const std::string name : {"intrinsics.cuh", "intrinsics_sm90.cuh", "types.cuh"})
+    add(name, "codegen/cuda/kernels/" + name);
+  const std::string waits =
+      "#include \"kernels/types.cuh\"\n"
+      "using namespace llmopt::cuda;\n"
+      "extern \"C\" __global__ void f(unsigned *counters) {\n"
+      "  if (threadIndex() == 0) waitForCount(counters, arriveAtGrid(counters + 1));\n"
+      "  syncThreads<256>();\n"
+      "  if (threadIndex() == 0) signal(counters);\n"
+      "}\n";
+  const std::string barriers = "#include \"kernels/intrinsics_sm90.cuh\"\n"
+                               "__device__ void g(SharedBarrier &b) { invalidateBarrier(b); }\n";
+  for (const char *arch : {"sm_80", "sm_90a"}) {
+    std::string source = arch == std::string("sm_80") ? waits : waits + barriers;
+    auto image = nvrtc.compile("waits.cu", source, headers, {arch});
+    EXPECT_TRUE(image) << image.error().message();
+  }
 }
 
 TEST(Nvrtc, FindsHeadersByNameAndBesideEachOther) {

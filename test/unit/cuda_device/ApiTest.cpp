@@ -27,6 +27,7 @@ static_assert(cuda_api::nonBlocking == CU_STREAM_NON_BLOCKING);
 static_assert(cuda_api::disableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(cuda_api::eventRecordExternal == CU_EVENT_RECORD_EXTERNAL);
 static_assert(cuda_api::captureRelaxed == CU_STREAM_CAPTURE_MODE_RELAXED);
+static_assert(cuda_api::cooperativeLaunch == CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
 static_assert(cuda_api::programmaticSerialization ==
               CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
 

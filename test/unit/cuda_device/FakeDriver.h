@@ -26,6 +26,7 @@ public:
     std::string name;
     uint32_t blocks, threads, sharedBytes;
     bool early;
+    bool cooperative;
     LlmoptBatch batch;
     Arguments arguments;
     std::vector<CudaExtent> extents;
@@ -101,12 +102,16 @@ public:
     return result;
   }
 
+  int resident = 132; ///< what residentBlocks says
+  Result<int> residentBlocks(const CudaKernel &, uint32_t, uint32_t) override { return resident; }
+
   Status launch(const CudaLaunch &launch) override {
     Launched launched{static_cast<const Kernel *>(launch.kernel)->name,
                       launch.blocks,
                       launch.threads,
                       launch.sharedBytes,
                       launch.early,
+                      launch.cooperative,
                       {},
                       {},
                       launch.extents};

@@ -169,3 +169,49 @@ TEST(EmulatedNamedBarrier, TooFewCome) {
   EXPECT_THAT(namedError("if (threadIndex() < 32) meet(3, 64);"),
               AllOf(HasSubstr("thread 0 waits for a named barrier"), HasSubstr("nobody goes on")));
 }
+
+//===- Barriers in shared memory --------------------------------------------------------------===//
+
+/// A kernel of two warps with a barrier that has had a phase.
+static std::string sharedBarrierError(const std::string &body) {
+  EmulatedRun kernel{"auto *barrier = (SharedBarrier *)shared;\n"
+                     "if (threadIndex() == 0) initBarrier(*barrier, 64);\n"
+                     "syncThreads();\narrive(*barrier);\nwaitBarrier(*barrier, 0);\n"
+                     "#line 1 \"body.cu\"\n" +
+                     body};
+  kernel.threads = 64;
+  kernel.arch = "sm_90a";
+  kernel.before = "#include \"kernels/intrinsics_sm90.cuh\"\n";
+  return kernel.error();
+}
+
+TEST(EmulatedSharedBarrier, MemoryOfAnInvalidatedOneIsFree) {
+  EXPECT_EQ(sharedBarrierError("syncThreads();\n"
+                               "if (threadIndex() == 0) invalidateBarrier(*barrier);\n"
+                               "syncThreads();\n"
+                               "((int *)shared)[threadIndex()] = threadIndex();\n"
+                               "syncThreads();\n"
+                               "data[threadIndex()] = ((int *)shared)[63 - threadIndex()];\n"
+                               "syncThreads();\n"
+                               "if (threadIndex() == 0) initBarrier(*barrier, 32);\n"
+                               "syncThreads();\n"
+                               "if (threadIndex() < 32) arrive(*barrier);\n"
+                               "waitBarrier(*barrier, 0);"),
+            "");
+}
+TEST(EmulatedSharedBarrier, MadeAgainWithoutInvalidation) {
+  EXPECT_THAT(sharedBarrierError("syncThreads();\n"
+                                 "if (threadIndex() == 0) initBarrier(*barrier, 64);"),
+              HasSubstr("thread 0: makes an mbarrier of one that was not invalidated, at "
+                        "body.cu:2"));
+}
+TEST(EmulatedSharedBarrier, UseOfAnInvalidatedOne) {
+  EXPECT_THAT(sharedBarrierError("syncThreads();\n"
+                                 "if (threadIndex() == 0) invalidateBarrier(*barrier);\n"
+                                 "syncThreads();\narrive(*barrier);"),
+              HasSubstr("uses an mbarrier that was invalidated or never made, at body.cu:4"));
+}
+TEST(EmulatedSharedBarrier, InvalidatedWhileOthersMayUseIt) {
+  EXPECT_THAT(sharedBarrierError("if (threadIndex() == 0) invalidateBarrier(*barrier);"),
+              AllOf(HasSubstr("8 bytes at byte 0 of shared memory"), HasSubstr("a race")));
+}

@@ -43,6 +43,7 @@ Status EmulatedRun::run() {
   launch.parameters = {&address};
   launch.extents = {{address, bytes, writable, fixed}};
   launch.early = early;
+  launch.cooperative = cooperative;
   LLMOPT_TRY(driver->launch(launch));
   return driver->download(data.data(), address, bytes);
 }

@@ -23,9 +23,10 @@ struct EmulatedRun {
   std::string before = ""; ///< the kernel
   int blocks = 1, threads = 32, sharedBytes = 1024;
   std::vector<int> data = std::vector<int>(256);
-  bool writable = true; ///< data
-  bool fixed = false;   ///< data
-  bool early = false;   ///< the launch
+  bool writable = true;     ///< data
+  bool fixed = false;       ///< data
+  bool early = false;       ///< the launch
+  bool cooperative = false; ///< the launch
   emulated::EmulatorOptions options = {};
   std::string arch = "sm_80";
 
