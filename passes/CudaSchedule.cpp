@@ -192,25 +192,46 @@ static int64_t fixedParts(int64_t keys, int64_t unit) {
   return level * 8 + (last >> level) + 1;
 }
 
+/// Query heads that share the keys of a tile.
+struct AttentionTile {
+  int64_t heads, splits;
+};
+
+/// At most `heads` of a key-value head's in a tile, and for one row as many splits as there may be
+/// blocks on the card at once: more have no registers or shared memory.
+static AttentionTile attentionTile(AttentionOp attention, int64_t heads, const CudaTarget &target) {
+  constexpr int64_t blocksOfMultiprocessor = 4, mostSplits = 256;
+  int64_t keyHeads = attention.getCache().getType().getHeads();
+  int64_t group = attention.getHeads() / keyHeads;
+  heads = std::min<int64_t>(llvm::alignTo(group, 16), heads);
+  int64_t tiles = keyHeads * llvm::divideCeil(group, heads);
+  return {heads, std::clamp<int64_t>(
+                     llvm::divideCeil(blocksOfMultiprocessor * target.multiprocessors, tiles), 1,
+                     mostSplits)};
+}
+
 static void scheduleAttention(AttentionOp attention, const CudaTarget &target, bool batchInvariant,
                               SmallVectorImpl<NamedAttribute> &entries) {
   Builder builder(attention.getContext());
   auto set = [&](StringRef name, int64_t value) {
     entries.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(value)));
   };
-  // Enough blocks for one row to occupy the card.
-  int64_t splits = std::clamp<int64_t>(
-      llvm::divideCeil(2 * target.multiprocessors, attention.getCache().getType().getHeads()), 1,
-      16);
+  set("decode_rows", decodeRows);
   if (batchInvariant) {
     // Whole steps of every kernel.
     constexpr int64_t partKeys = 128;
-    splits = fixedParts(
-        configInteger(attention->getParentOfType<ModuleOp>(), "context_length", 2048), partKeys);
     set("part_keys", partKeys);
+    set("splits",
+        fixedParts(configInteger(attention->getParentOfType<ModuleOp>(), "context_length", 2048),
+                   partKeys));
+    return;
   }
-  set("decode_rows", decodeRows);
-  set("splits", splits);
+  // Few rows: many blocks with few heads each, since what they read is in the cache of the card.
+  set("splits", attentionTile(attention, 16, target).splits);
+  // Many rows: their keys and values come from memory, and are read once.
+  AttentionTile batch = attentionTile(attention, 80, target);
+  set("batch_heads", batch.heads);
+  set("batch_splits", batch.splits);
 }
 
 SmallVector<NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy, const CudaTarget &target,

@@ -17,8 +17,12 @@ namespace llmopt {
 ///   `depth`, `warps`, `stages`) or "gemm_wgmma" (`columns`, `rows`, `stages`, `consumers`), or
 ///   "library", a plain product by the vendor's (isPlainProduct); and `workspace_row_bytes` for a
 ///   row of the input where many rows make it first;
-/// - attention: `decode_rows`, up to which each row is a tile with its keys in `splits` parts;
-///   with `part_keys` these have fixed bounds (FixedParts in kernels/attention.cuh).
+/// - attention: `decode_rows`, up to which each row is by itself, 16 of a key-value head's query
+///   heads in a tile; its keys are divided among blocks as the card has room for, at most so many
+///   that one row has `splits`. Likewise where more sequences decode at once, with `batch_heads`
+///   in a tile, which read keys and values once, and `batch_splits`. Other rows are taken together.
+///   With `part_keys` there are always `splits` parts, of fixed bounds (FixedParts in
+///   kernels/attention.cuh), and up to decode_rows alone.
 ///
 /// With `batchInvariant` all variants of a kernel add up a row's products in the same order.
 llvm::SmallVector<mlir::NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy,

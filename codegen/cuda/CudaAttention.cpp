@@ -18,6 +18,15 @@ struct Products {
   int64_t slots = 0, step = 0, threads = 0, sharedBytes = 0;
 };
 
+/// A function of the kernel.
+struct Instance {
+  const char *suffix;
+  Products products;
+  bool decode = false;
+  /// Of a row and the heads of a tile; with fixed parts exactly so many.
+  int64_t splits = 1;
+};
+
 class AttentionEmitter {
 public:
   AttentionEmitter(SourceWriter &out, const PlannedKernel &planned, int64_t limit)
@@ -28,21 +37,25 @@ public:
     if (cache.getPage() != 16)
       return makeError("kernel '{}': CUDA's pages have 16 tokens, the cache's {}", planned.name,
                        cache.getPage());
-    auto schedule = planned.kernel->getAttrOfType<DictionaryAttr>("schedule");
-    auto rows = schedule ? schedule.getAs<IntegerAttr>("decode_rows") : IntegerAttr();
-    auto splits = schedule ? schedule.getAs<IntegerAttr>("splits") : IntegerAttr();
-    if (!rows || !splits)
-      return makeError("kernel '{}' has no schedule for CUDA", planned.name);
-    decodeRows = rows.getInt();
-    this->splits = splits.getInt();
-    if (auto keys = schedule.getAs<IntegerAttr>("part_keys"))
-      partKeys = keys.getInt();
-    emitParts();
-    CudaVariant decode, prefill;
-    decode.maxRows = decodeRows;
-    LLMOPT_TRY(emitFunction(decode, "_decode", decodeProducts(), this->splits));
-    LLMOPT_TRY(emitFunction(prefill, "_prefill", prefillProducts(), 0));
-    return std::vector<CudaVariant>{decode, prefill};
+    LLMOPT_TRY(readSchedule());
+    Instance few = {"_decode", decodeProducts(1), /*decode=*/true, splits};
+    Instance batch = {"_batch", batchProducts(), /*decode=*/true, batchSplits};
+    Instance prefill = {"_prefill", prefillProducts()};
+    const bool sameTile = batch.products.type == few.products.type;
+    emitParts(few, batch);
+    std::vector<CudaVariant> variants(1);
+    variants[0].maxRows = decodeRows;
+    LLMOPT_TRY(emitFunction(variants[0], few));
+    if (!partKeys) {
+      variants.emplace_back().decode = true;
+      if (sameTile)
+        variants[1].functions = variants[0].functions;
+      else
+        LLMOPT_TRY(emitFunction(variants[1], batch));
+    }
+    variants.emplace_back();
+    LLMOPT_TRY(emitFunction(variants.back(), prefill));
+    return variants;
   }
 
 private:
@@ -52,9 +65,24 @@ private:
   AttentionOp op;
   CacheType cache;
   int64_t limit;
-  int64_t decodeRows = 0, splits = 1;
+  int64_t decodeRows = 0, splits = 1, batchHeads = 16, batchSplits = 1;
   /// Of a part with fixed bounds; 0 where each row's keys are divided into equal parts.
   int64_t partKeys = 0;
+
+  Status readSchedule() {
+    auto schedule = planned.kernel->getAttrOfType<DictionaryAttr>("schedule");
+    auto read = [&](const char *name, int64_t &to) {
+      auto value = schedule ? schedule.getAs<IntegerAttr>(name) : IntegerAttr();
+      if (value)
+        to = value.getInt();
+      return bool(value);
+    };
+    bool fixed = read("part_keys", partKeys);
+    if (!read("decode_rows", decodeRows) || !read("splits", splits) ||
+        (!fixed && (!read("batch_heads", batchHeads) || !read("batch_splits", batchSplits))))
+      return makeError("kernel '{}' has no schedule for CUDA", planned.name);
+    return llmopt::success();
+  }
 
   int64_t group() { return op.getHeads() / cache.getHeads(); }
   int64_t headDim() { return cache.getHeadDim(); }
@@ -93,12 +121,24 @@ private:
 
   /// With fixed parts a slot's sums have to be made alike in decode and in prefill: the same keys
   /// in a step, added up by the same lanes.
-  Products decodeProducts() {
+  Products decodeProducts(int64_t queryTiles) {
+    if (onTensorCores() && partKeys)
+      return tensorProducts(1, 1, fixedStep());
+    if (onTensorCores() && queryTiles > 1)
+      return tensorProducts(queryTiles, queryTiles == 2 ? 2 : 1,
+                            queryTiles == 2 ? 32 : fixedStep());
     if (onTensorCores())
-      return partKeys ? tensorProducts(1, 1, fixedStep())
-                      : tensorProducts(1, 4, headDim() <= 64 ? 32 : 16);
+      return tensorProducts(1, 4, headDim() <= 64 ? 32 : 16);
     int64_t slots = std::min<int64_t>(16, llvm::PowerOf2Ceil(static_cast<uint64_t>(group())));
     return exactProducts(slots, !partKeys && headDim() <= 128 && slots < 4 ? 64 : 32);
+  }
+
+  /// As many of a group's heads as the schedule says and shared memory has room for.
+  Products batchProducts() {
+    int64_t queryTiles = llvm::divideCeil(batchHeads, 16);
+    while (queryTiles > 1 && decodeProducts(queryTiles).sharedBytes > limit)
+      --queryTiles;
+    return decodeProducts(queryTiles);
   }
 
   Products prefillProducts() {
@@ -120,7 +160,20 @@ private:
     return products;
   }
 
-  void emitParts() {
+  int64_t headsOfTile(const Products &products) { return std::min(group(), products.slots); }
+  /// Of a row, or of a block of rows.
+  int64_t tilesOf(const Products &products) {
+    return cache.getHeads() * llvm::divideCeil(group(), headsOfTile(products));
+  }
+  /// Blocks that may share the work of others: of one row, where the rows that there are have as
+  /// many splits as blocks are left; with fixed parts of all rows.
+  int64_t splitBlocks(const Instance &instance) {
+    if (instance.splits <= 1)
+      return 0;
+    return tilesOf(instance.products) * instance.splits * (partKeys ? decodeRows : 1);
+  }
+
+  void emitParts(const Instance &few, const Instance &batch) {
     out.open("namespace {}_parts", planned.name);
     pointers.declareArguments(out);
     out.open("struct Config");
@@ -147,29 +200,27 @@ private:
       out.close();
     }
     out.close("};");
-    if (splits > 1) {
-      int64_t slots = decodeProducts().slots;
-      int64_t headTiles = llvm::divideCeil(group(), std::min(group(), slots));
-      out.line("/// Of the splits of up to {} rows: results, and how many have arrived.",
-               decodeRows);
-      out.line("__device__ float partials[{}];",
-               decodeRows * op.getHeads() * splits * (headDim() + 2));
-      out.line("__device__ unsigned arrivals[{}];", decodeRows * cache.getHeads() * headTiles);
+    if (int64_t blocks = std::max(splitBlocks(few), splitBlocks(batch))) {
+      auto floatsOf = [&](const Instance &instance) {
+        return splitBlocks(instance) * headsOfTile(instance.products) * (headDim() + 2);
+      };
+      out.line("/// Of blocks that share the keys of a row: results, and how many have arrived.");
+      out.line("__device__ float partials[{}];", std::max(floatsOf(few), floatsOf(batch)));
+      out.line("__device__ unsigned arrivals[{}];", blocks);
     }
     out.close("} // namespace");
   }
 
-  Status emitFunction(CudaVariant &variant, const char *suffix, const Products &products,
-                      int64_t splitCount) {
-    bool decode = splitCount > 0;
-    int64_t headsOfTile = std::min(group(), products.slots);
-    int64_t headTiles = llvm::divideCeil(group(), headsOfTile);
+  Status emitFunction(CudaVariant &variant, const Instance &instance) {
+    const Products &products = instance.products;
+    const int64_t tiles = tilesOf(products);
     CudaFunction function;
-    function.name = planned.name + suffix;
+    function.name = planned.name + instance.suffix;
     function.header = products.header;
-    function.tiles = cache.getHeads() * headTiles * std::max<int64_t>(1, splitCount);
-    function.rowsPerTile = decode ? 1 : products.slots / headsOfTile;
-    function.perSequence = !decode;
+    function.tiles = tiles * (partKeys ? instance.splits : 1);
+    function.splits = partKeys ? 1 : instance.splits;
+    function.rowsPerTile = instance.decode ? 1 : products.slots / headsOfTile(products);
+    function.perSequence = !instance.decode;
     function.threads = products.threads;
     function.sharedBytes = products.sharedBytes;
     if (function.sharedBytes > limit)
@@ -178,12 +229,13 @@ private:
           function.name, function.sharedBytes, headDim(), limit);
     out.line();
     openFunction(out, planned, pointers, function);
-    out.line("using Kernel = Attention<Config, {}, /*Splits=*/{}>;", products.type, splitCount);
+    out.line("using Kernel = Attention<Config, {}, /*Decode=*/{}>;", products.type,
+             instance.decode);
     out.line("static_assert(Kernel::tilesOfRows == {} && Kernel::rowsOfTile == {} && "
              "Kernel::threads == {} && Kernel::sharedBytes == {}, \"as the plan says\");",
-             function.tiles, function.rowsPerTile, function.threads, function.sharedBytes);
-    bool split = splitCount > 1;
-    out.line("Kernel::tile(step, {}, {}, {}, {}, {}, blockIdx.x, shared, GridGate());",
+             tiles, function.rowsPerTile, function.threads, function.sharedBytes);
+    bool split = splitBlocks(instance) > 0;
+    out.line("Kernel::tile(step, {}, {}, {}, {}, {}, blockIdx.x, gridDim.x, shared, GridGate());",
              pointers.operand(op.getQuery()), pointers.operand(op.getCache()), pointers.result(0),
              split ? "partials" : "nullptr", split ? "arrivals" : "nullptr");
     out.close();

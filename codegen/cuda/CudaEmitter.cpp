@@ -68,11 +68,15 @@ static Json toJson(const std::vector<CudaVariant> &variants) {
                     {"early", true}};
       if (function.perSequence)
         entry["per_sequence"] = true;
+      if (function.splits > 1)
+        entry["splits"] = function.splits;
       functions.push_back(std::move(entry));
     }
     Json entry = {{"functions", std::move(functions)}};
     if (variant.maxRows)
       entry["max_rows"] = variant.maxRows;
+    if (variant.decode)
+      entry["decode"] = true;
     list.push_back(std::move(entry));
   }
   return {{"variants", std::move(list)}};

@@ -12,10 +12,13 @@
 //
 //   {"variants": [
 //     {"max_rows": 4,                        // up to this many rows; absent in the last
+//      "decode": true,                       // only where each row is of another sequence
 //      "functions": [                        // one after the other
 //        {"name": "norm_linear_rows4",
 //         "tiles": 320, "rows_per_tile": 4,  // blocks: tiles * ceil(rows / rows_per_tile)
 //         "per_sequence": true,              // tiles * (rows / rows_per_tile + sequences) instead
+//         "splits": 66,                      // each of these may be several blocks, as many as
+//                                            // run at once, at most tiles * splits in all
 //         "block": 256,                      // threads
 //         "shared": 67840,                   // bytes of dynamic shared memory
 //         "early": true}]},                  // it waits for the kernels before it by itself:

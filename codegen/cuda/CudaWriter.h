@@ -48,6 +48,7 @@ struct CudaFunction {
   std::string header; ///< of kernels/ that has its template
   int64_t tiles = 1, rowsPerTile = 1;
   bool perSequence = false;
+  int64_t splits = 1;
   int64_t threads = 0, sharedBytes = 0;
   /// Instead of a function: a product by the vendor's library, as CudaEmitter.h says.
   Json product;
@@ -56,6 +57,7 @@ struct CudaFunction {
 /// What runs for up to maxRows rows; 0: for any number.
 struct CudaVariant {
   int64_t maxRows = 0;
+  bool decode = false; ///< only where each row is of another sequence
   std::vector<CudaFunction> functions;
 };
 

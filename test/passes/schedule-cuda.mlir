@@ -103,10 +103,10 @@ module attributes {llm.phase = "kernels", llm.config = {vocabulary = 24 : i64}} 
 
 // -----
 
-// Attention knows how many parts of keys occupy the device with one row.
+// Attention knows how many blocks of one row occupy the device.
 
 // CHECK-LABEL: llm.phase = "scheduled"
-// CHECK: llm.kernel "attention"({{.*}}) attributes {schedule = {decode_rows = {{[0-9]+}} : i64, splits = 16 : i64, target = "cuda"}}
+// CHECK: llm.kernel "attention"({{.*}}) attributes {schedule = {batch_heads = 16 : i64, batch_splits = 256 : i64, decode_rows = 16 : i64, splits = 256 : i64, target = "cuda"}}
 !cache = !llm.cache<layers = 1, heads = 1, head_dim = 8, page = 16, type = f32>
 module attributes {llm.phase = "kernels", llm.config = {vocabulary = 24 : i64}} {
   llm.weight @e : tensor<24x8xf32> {

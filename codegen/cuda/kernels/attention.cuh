@@ -20,10 +20,11 @@
 // the query heads of the group (of a group larger than the tile, a part). Two ways of cutting rows
 // into tiles:
 //
-// - decode (Splits > 0): a row per tile, whose keys are divided among Splits blocks in equal parts
-//   of whole steps; how many are needed depends on the row's position only. The block that arrives
-//   last adds the parts up in their order, so the result does not depend on which one it is.
-// - prefill (Splits = 0): as many rows of a sequence as fit; keys and values are read once for all.
+// - decode: a row per tile, whose keys are divided among several tiles, its splits, in equal parts
+//   of whole steps (split-KV: Flash-Decoding, Dao et al., 2023). Whoever launches decides how many
+//   splits there are, by the number of tiles; a row with few keys uses some of them. The tile that
+//   arrives last adds the parts up in their order, so the result does not depend on which it is.
+// - prefill: as many rows of a sequence as fit; keys and values are read once for all.
 //
 // With fixed parts both add up the same parts in the same order, so that a row's result does not
 // depend on the rows beside it either: keys that a row does not see have the weight 0, and leave
@@ -113,46 +114,45 @@ template <int Unit> struct FixedParts {
   }
 };
 
-template <class Config, class Products, int Splits> struct Attention {
+template <class Config, class Products, bool Decode> struct Attention {
   using Cache = typename Config::Cache;
   static constexpr int threads = Products::threads;
   static constexpr int slots = Products::slots;
   static constexpr int headDim = Cache::headDim;
-  static constexpr bool decode = Splits > 0;
+  static constexpr bool decode = Decode;
   static constexpr int group = Config::heads / Cache::heads;
   static constexpr int headsOfTile = group < slots ? group : slots;
   static constexpr int headTiles = (group + headsOfTile - 1) / headsOfTile;
   static constexpr int rowsOfTile = decode ? 1 : slots / headsOfTile;
-  /// Tiles of a row (decode) or a block of rows (prefill).
-  static constexpr int tilesOfRows = Cache::heads * headTiles * (decode ? Splits : 1);
+  /// Tiles of a row (decode, each once for every split) or of a block of rows (prefill).
+  static constexpr int tilesOfRows = Cache::heads * headTiles;
   static constexpr bool fixedParts = Config::partKeys > 0;
-  static_assert(!fixedParts || (Config::partKeys % Products::step == 0 &&
-                                (!decode || Splits == Config::parts)),
-                "whole steps, a block for each part");
+  static_assert(!fixedParts || Config::partKeys % Products::step == 0, "whole steps");
   /// Shared memory: that of Products; where a tile adds up fixed parts, what it has so far.
   static constexpr int sharedBytes =
       Products::sharedBytes + (fixedParts && !decode ? slots * (headDim + 2) * 4 : 0);
 
-  /// With several splits: per row and head, for each split the maximum, the sum and the weighted
-  /// values, float32.
+  /// What a tile leaves for the last one: for each of its heads the maximum, the sum and the
+  /// weighted values, float32.
   static constexpr int partialFloats = headDim + 2;
-  static constexpr int workspaceFloatsOfRow = Splits > 1 ? Config::heads *Splits *partialFloats : 0;
+  static constexpr int partialFloatsOfTile = headsOfTile * partialFloats;
 
-  /// Tile `index` of tilesOfRows * rows (decode), or of tilesOfRows * (rows / rowsOfTile +
-  /// sequences) (prefill). With several splits, `arrivals` has a counter per tile and split group,
-  /// [rows * Cache::heads * headTiles], all 0 before and after.
+  /// Tile `index` of `count`: of tilesOfRows * rows * splits (decode), or of tilesOfRows * (rows /
+  /// rowsOfTile + sequences) (prefill). With several splits, `workspace` has partialFloatsOfTile
+  /// for each tile, and `arrivals` a counter for all splits of a tile, [tilesOfRows * rows], 0
+  /// before and after. With fixed parts there are Config::parts splits.
   template <class Gate>
-  static LLMOPT_DEVICE void tile(const LlmoptBatch &batch, const typename Config::Query *q,
-                                 const typename Cache::Element *cache,
-                                 typename Config::Result *result, float *workspace,
-                                 unsigned *arrivals, int index, char *shared, const Gate &gate) {
+  static LLMOPT_DEVICE void
+  tile(const LlmoptBatch &batch, const typename Config::Query *q,
+       const typename Cache::Element *cache, typename Config::Result *result, float *workspace,
+       unsigned *arrivals, int index, int count, char *shared, const Gate &gate) {
     gate.wait();
+    int splits = decode ? count / (tilesOfRows * batch.tokens) : 1;
+    int whole = index / splits, split = index % splits;
     AttentionTile tile;
-    if (!findRows(batch, index / tilesOfRows, tile))
+    if (!findRows(batch, whole / tilesOfRows, tile))
       return;
-    int part = index % tilesOfRows;
-    int split = decode ? part % Splits : 0;
-    int headTile = decode ? part / Splits : part;
+    int headTile = whole % tilesOfRows;
     tile.kvHead = headTile / headTiles;
     tile.headsOfTile = headsOfTile;
     tile.heads = smaller(headsOfTile, group - headTile % headTiles * headsOfTile);
@@ -162,15 +162,15 @@ template <class Config, class Products, int Splits> struct Attention {
       addParts(batch, tile, q, cache, result, shared);
       return;
     }
-    int splits = findKeys(tile, split);
-    if (split >= splits)
+    int parts = findKeys(tile, split, splits);
+    if (split >= parts)
       return;
     float *sums = Products::compute(batch, tile, q, cache, shared);
-    if (splits <= 1)
+    if (parts <= 1)
       store(tile, result, sums);
     else
-      combine(tile, split, splits, result, workspace,
-              arrivals + index / tilesOfRows * (tilesOfRows / larger(1, Splits)) + headTile, sums,
+      combine(tile, split, parts, result,
+              workspace + (long long)(index - split) * partialFloatsOfTile, arrivals + whole, sums,
               shared);
   }
 
@@ -204,8 +204,9 @@ private:
     return true;
   }
 
-  /// Sets begin and end for this split; returns the number of splits that have keys.
-  static LLMOPT_DEVICE int findKeys(AttentionTile &tile, int split) {
+  /// Sets begin and end for this split; returns the number of parts, at most `splits`: those
+  /// splits have keys.
+  static LLMOPT_DEVICE int findKeys(AttentionTile &tile, int split, int splits) {
     int begin = 0, end = tile.positions[tile.rows - 1] + 1;
     if constexpr (Config::window > 0)
       begin = larger(0, tile.positions[0] - Config::window + 1) / Products::step * Products::step;
@@ -219,13 +220,28 @@ private:
         tile.end = smaller(end, Parts::begin(part + 1));
       return smaller(Parts::partOf(end - 1), Config::parts - 1) - first + 1;
     }
-    if constexpr (Splits <= 1)
+    if (splits <= 1)
       return 1;
     int steps = ceilDivide(end - begin, Products::step);
-    int stepsOfSplit = ceilDivide(steps, larger(1, Splits));
-    tile.begin = begin + split * stepsOfSplit * Products::step;
-    tile.end = smaller(end, tile.begin + stepsOfSplit * Products::step);
-    return ceilDivide(steps, stepsOfSplit);
+    int stepsOfPart = leastSteps(steps, smaller(splits, mostParts));
+    tile.begin = begin + split * stepsOfPart * Products::step;
+    tile.end = smaller(end, tile.begin + stepsOfPart * Products::step);
+    return ceilDivide(steps, stepsOfPart);
+  }
+
+  /// Parts whose weights there is room for when they are added up.
+  static constexpr int mostParts = (Products::sharedBytes - 16) / (headsOfTile * 4);
+  static constexpr int stepBytes =
+      2 * Products::step * headDim * int(sizeof(typename Cache::Element));
+
+  /// Steps of a part: as many as are under way at once. And a block reads its part while others
+  /// read theirs, but one alone adds up all parts: with bytes k of keys and values in all and m of
+  /// a part's results, k / parts + parts * m is least for parts = sqrt(k / m).
+  static LLMOPT_DEVICE int leastSteps(int steps, int splits) {
+    int least = larger(ceilDivide(steps, splits), Products::stages);
+    while ((long long)least * least * stepBytes < (long long)steps * partialFloatsOfTile * 4)
+      ++least;
+    return least;
   }
 
   /// A softmax over some keys: its maximum, the sum of weights, and one weighted value.
@@ -286,7 +302,7 @@ private:
     float *whole = reinterpret_cast<float *>(shared + Products::sharedBytes);
     for (int i = threadIndex(); i < slots * partialFloats; i += threads)
       whole[i] = i % partialFloats == 0 ? minusInfinity() : 0.0f;
-    for (int part = 0; part < findKeys(tile, part); ++part) {
+    for (int part = 0; part < findKeys(tile, part, Config::parts); ++part) {
       const float *sums = Products::compute(batch, tile, q, cache, shared);
       auto added = [&](int slot, int dim) {
         const float *before = whole + slot * partialFloats;
@@ -295,7 +311,7 @@ private:
       forEachElement(tile, [&](int slot, int dim) {
         whole[slot * partialFloats + 2 + dim] = added(slot, dim).value;
       });
-      syncThreads();
+      syncThreads<threads>();
       forEachElement(tile, [&](int slot, int dim) {
         if (dim > 0)
           return;
@@ -303,7 +319,7 @@ private:
         whole[slot * partialFloats] = state.maximum;
         whole[slot * partialFloats + 1] = state.total;
       });
-      syncThreads();
+      syncThreads<threads>();
     }
     forEachElement(tile, [&](int slot, int dim) {
       const float *sums = whole + slot * partialFloats;
@@ -311,12 +327,13 @@ private:
     });
   }
 
-  static LLMOPT_DEVICE void combine(const AttentionTile &tile, int split, int splits,
-                                    typename Config::Result *result, float *workspace,
+  /// Leaves the part; the last of `parts` to come adds all up. `partials` are theirs, in order.
+  static LLMOPT_DEVICE void combine(const AttentionTile &tile, int split, int parts,
+                                    typename Config::Result *result, float *partials,
                                     unsigned *arrived, const float *sums, char *shared) {
     forEachElement(tile, [&](int slot, int dim) {
       Part part = mergeGroups(sums, slot, dim);
-      float *to = workspace + partOf(tile, slot, split);
+      float *to = partials + split * partialFloatsOfTile + slot * partialFloats;
       to[2 + dim] = part.value;
       if (dim == 0) {
         to[0] = part.maximum;
@@ -324,27 +341,86 @@ private:
       }
     });
     fenceDevice();
-    syncThreads();
+    syncThreads<threads>();
     int *last = reinterpret_cast<int *>(shared);
     if (threadIndex() == 0) {
-      *last = atomicIncrement(arrived) == unsigned(splits - 1);
+      *last = atomicIncrement(arrived) == unsigned(parts - 1);
       if (*last)
         *arrived = 0;
     }
-    syncThreads();
+    syncThreads<threads>();
     if (!*last)
       return;
     fenceDevice();
-    forEachElement(tile, [&](int slot, int dim) {
-      const float *parts = workspace + partOf(tile, slot, 0);
-      Part whole = merge(splits, partialFloats, dim, [&](int i) { return loadFresh(parts + i); });
-      storeElement(tile, slot, dim, whole, result);
-    });
+    if constexpr (fixedParts)
+      forEachElement(tile, [&](int slot, int dim) {
+        const float *from = partials + slot * partialFloats;
+        Part whole =
+            merge(parts, partialFloatsOfTile, dim, [&](int i) { return loadFresh(from + i); });
+        storeElement(tile, slot, dim, whole, result);
+      });
+    else
+      addUp(tile, parts, result, partials, reinterpret_cast<float *>(shared + 16));
   }
 
-  static LLMOPT_DEVICE long long partOf(const AttentionTile &tile, int slot, int split) {
-    return (((long long)tile.row(slot) * Config::heads + tile.head(slot)) * Splits + split) *
-           partialFloats;
+  /// The sum of parts weighted, as merge() makes it but without a chain of dependent steps, and its
+  /// loads in groups. `weights` is [headsOfTile][parts], in shared memory.
+  static LLMOPT_DEVICE void addUp(const AttentionTile &tile, int parts,
+                                  typename Config::Result *result, const float *partials,
+                                  float *weights) {
+    for (int slot = warpIndex(); slot < tile.heads; slot += threads / 32)
+      weighParts(partials + slot * partialFloats, parts, weights + slot * parts);
+    syncThreads<threads>();
+    constexpr int elements = 4, together = 8; ///< of a thread, and of their parts
+    int count = tile.heads * headDim;
+    for (int first = threadIndex(); first < count; first += elements * threads) {
+      float values[elements] = {};
+      for (int part = 0; part < parts; part += together) {
+        float loaded[elements][together];
+        LLMOPT_UNROLL
+        for (int e = 0; e < elements; ++e)
+          LLMOPT_UNROLL
+        for (int p = 0; p < together; ++p) {
+          int i = first + e * threads;
+          loaded[e][p] = 0;
+          if (i < count && part + p < parts)
+            loaded[e][p] = loadFresh(partials + (part + p) * partialFloatsOfTile +
+                                     i / headDim * partialFloats + 2 + i % headDim);
+        }
+        LLMOPT_UNROLL
+        for (int e = 0; e < elements; ++e)
+          LLMOPT_UNROLL
+        for (int p = 0; p < together; ++p) {
+          int i = first + e * threads;
+          if (i < count && part + p < parts)
+            values[e] = fmaf(weights[i / headDim * parts + part + p], loaded[e][p], values[e]);
+        }
+      }
+      LLMOPT_UNROLL
+      for (int e = 0; e < elements; ++e)
+        if (int i = first + e * threads; i < count)
+          storeElement(tile, i / headDim, i % headDim, {0, 1, values[e]}, result);
+    }
+  }
+
+  /// A warp makes the weights of a slot's parts, which add up to one.
+  static LLMOPT_DEVICE void weighParts(const float *partials, int parts, float *weights) {
+    float maximum = minusInfinity();
+    for (int part = laneIndex(); part < parts; part += 32) {
+      weights[part] = loadFresh(partials + part * partialFloatsOfTile);
+      maximum = fmaxf(maximum, weights[part]);
+    }
+    LLMOPT_UNROLL
+    for (int mask = 16; mask > 0; mask /= 2)
+      maximum = fmaxf(maximum, shuffleXor(maximum, mask));
+    float total = 0;
+    for (int part = laneIndex(); part < parts; part += 32) {
+      weights[part] = weightOf(weights[part], maximum);
+      total = fmaf(weights[part], loadFresh(partials + part * partialFloatsOfTile + 1), total);
+    }
+    total = warpSum(total);
+    for (int part = laneIndex(); part < parts; part += 32)
+      weights[part] /= total;
   }
 };
 

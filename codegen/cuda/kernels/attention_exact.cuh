@@ -19,6 +19,7 @@ template <class Config, int Slots, int Step> struct ExactAttention {
   static constexpr int slots = Slots;
   static constexpr int step = Step;
   static constexpr int keyGroups = 1;
+  static constexpr int stages = 1; ///< steps under way at once
   static constexpr int headDim = Cache::headDim;
 
   /// Shared memory, in floats: queries [slots][headDim], keys [step][headDim + 1] (so that lanes
@@ -50,16 +51,16 @@ template <class Config, int Slots, int Step> struct ExactAttention {
     }
     float outputs[outputsOfThread] = {};
     for (int t = tile.begin; t < tile.end; t += step) {
-      syncThreads();
+      syncThreads<threads>();
       loadKeys(batch, tile, cache, t, memory + keysAt, memory + valuesAt);
-      syncThreads();
+      syncThreads<threads>();
       makeScores(tile, t, memory);
-      syncThreads();
+      syncThreads<threads>();
       makeWeights(memory + scoresAt, states);
-      syncThreads();
+      syncThreads<threads>();
       addValues(memory, outputs);
     }
-    syncThreads();
+    syncThreads<threads>();
     float *result = memory + keysAt;
     LLMOPT_UNROLL
     for (int j = 0; j < outputsOfThread; ++j) {
@@ -71,7 +72,7 @@ template <class Config, int Slots, int Step> struct ExactAttention {
       result[slot * (headDim + 2)] = states[slot];
       result[slot * (headDim + 2) + 1] = states[slots + slot];
     }
-    syncThreads();
+    syncThreads<threads>();
     return result;
   }
 

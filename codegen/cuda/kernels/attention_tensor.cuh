@@ -32,7 +32,7 @@ template <class Config, int QueryTiles, int KeyGroups, int KeysOfGroup> struct T
   static constexpr int queryBytes = slots * rowElements * 2;
   static constexpr int keyBytes = step * rowElements * 2;
   static constexpr int stageBytes = 2 * keyBytes; ///< keys, then values
-  static constexpr int stages = 2;
+  static constexpr int stages = 2;                ///< steps under way at once
   static constexpr int resultBytes = keyGroups * slots * (headDim + 2) * 4;
   static constexpr int sharedBytes = queryBytes + stages * stageBytes > resultBytes
                                          ? queryBytes + stages *stageBytes
@@ -66,19 +66,19 @@ template <class Config, int QueryTiles, int KeyGroups, int KeysOfGroup> struct T
         loadKeys(batch, tile, cache, t + step, stagesAt + (1 - stage) * stageBytes);
       commitCopies();
       waitCopies<1>();
-      syncThreads();
+      syncThreads<threads>();
       const Element *keys = reinterpret_cast<const Element *>(stagesAt + stage * stageBytes) +
                             state.group * KeysOfGroup * rowElements;
       state.attend(queries + warpIndex() % QueryTiles * 16 * rowElements, keys,
                    keys + step * rowElements, t + state.group * KeysOfGroup);
-      syncThreads();
+      syncThreads<threads>();
       stage = 1 - stage;
     }
     waitCopies<0>();
-    syncThreads();
+    syncThreads<threads>();
     float *result = reinterpret_cast<float *>(shared);
     state.store(result);
-    syncThreads();
+    syncThreads<threads>();
     return result;
   }
 

@@ -71,6 +71,7 @@ private:
   Status queueLaunches(bool sampled);
   Status queueSampling();
   Status queueGrid(const CudaGrid &grid, int64_t rows);
+  Result<int64_t> residentBlocks(const CudaGrid &grid);
   Status queueProduct(const CudaPlannedProduct &product, const PlanLaunch &planned, int64_t rows);
   Status queueSampledStep();
 
@@ -94,6 +95,7 @@ private:
   /// Of queueGrid: a launch that is filled anew each time.
   CudaLaunch launch;
   std::vector<CudaAddress> arguments;
+  std::map<std::string, int64_t> resident; ///< of residentBlocks()
 
   /// What a step that is being measured queues, with marks around each.
   std::vector<LaunchTime> *measured = nullptr;
@@ -235,10 +237,24 @@ CudaExtent CudaDevice::extentOf(const LaunchArgument &argument) const {
           /*writable=*/true};
 }
 
+/// Blocks of a function that the card runs at once, where its grid depends on that.
+Result<int64_t> CudaDevice::residentBlocks(const CudaGrid &grid) {
+  if (grid.splits <= 1)
+    return 1;
+  auto known = resident.find(grid.function);
+  if (known == resident.end()) {
+    LLMOPT_ASSIGN(int blocks, driver->residentBlocks(*code.find(grid.function), grid.threads,
+                                                     grid.sharedBytes));
+    known = resident.emplace(grid.function, std::max(1, blocks)).first;
+  }
+  return known->second;
+}
+
 /// Launches a function with the batch and `arguments`; `launch` has the extents of these.
 Status CudaDevice::queueGrid(const CudaGrid &grid, int64_t rows) {
   const LlmoptBatch &view = batch.onDevice();
-  int64_t blocks = grid.blocks(rows, view.sequences);
+  LLMOPT_ASSIGN(int64_t resident, residentBlocks(grid));
+  int64_t blocks = grid.blocks(rows, view.sequences, resident);
   if (blocks > INT32_MAX)
     return makeError("{}: function '{}' would need {} blocks for {} rows", artifact().path,
                      grid.function, blocks, rows);
@@ -271,6 +287,7 @@ Status CudaDevice::queueProduct(const CudaPlannedProduct &product, const PlanLau
 /// The launches of the plan for the batch on the device.
 Status CudaDevice::queueLaunches(bool sampled) {
   const std::vector<PlanLaunch> &launches = artifact().plan.launches;
+  const bool decode = batch.onDevice().tokens == batch.onDevice().sequences;
   for (size_t i = 0; i < launches.size(); ++i) {
     const int64_t rows = rowsOf(launches[i].space);
     if (rows == 0)
@@ -282,7 +299,7 @@ Status CudaDevice::queueLaunches(bool sampled) {
       launch.extents.push_back(extentOf(argument));
       arguments.push_back(launch.extents.back().begin);
     }
-    for (const CudaCall &call : plan.calls(i, rows)) {
+    for (const CudaCall &call : plan.calls(i, rows, decode)) {
       const auto *grid = std::get_if<CudaGrid>(&call);
       if (measured) {
         measured->push_back({i, grid ? grid->function : "cublasLtMatmul"});

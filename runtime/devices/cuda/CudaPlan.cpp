@@ -1,5 +1,7 @@
 #include "runtime/devices/cuda/CudaPlan.h"
 
+#include <algorithm>
+
 namespace llmopt {
 
 /// No number of rows or tiles comes near this; the product of two stays inside int64_t.
@@ -7,16 +9,20 @@ static constexpr int64_t sizeLimit = int64_t(1) << 31;
 /// Of any card, in threads and bytes (CUDA C++ Programming Guide, compute capabilities).
 static constexpr int64_t threadLimit = 1024;
 static constexpr int64_t sharedLimit = 227 * 1024;
+/// More blocks than any card runs at once.
+static constexpr int64_t splitLimit = int64_t(1) << 16;
 
-int64_t CudaGrid::blocks(int64_t rows, int64_t sequences) const {
-  return tiles *
-         (perSequence ? rows / rowsPerTile + sequences : (rows + rowsPerTile - 1) / rowsPerTile);
+int64_t CudaGrid::blocks(int64_t rows, int64_t sequences, int64_t resident) const {
+  const int64_t whole = tiles * (perSequence ? rows / rowsPerTile + sequences
+                                             : (rows + rowsPerTile - 1) / rowsPerTile);
+  return whole * std::max<int64_t>(1, std::min(resident, tiles * splits) / whole);
 }
 
-const std::vector<CudaCall> &CudaPlan::calls(size_t launch, int64_t rows) const {
+const std::vector<CudaCall> &CudaPlan::calls(size_t launch, int64_t rows, bool decode) const {
   const std::vector<CudaRowVariant> &variants = launches[launch];
   size_t i = 0;
-  while (variants[i].maxRows != 0 && rows > variants[i].maxRows)
+  while ((variants[i].maxRows != 0 && rows > variants[i].maxRows) ||
+         (variants[i].decode && !decode))
     ++i;
   return variants[i].calls;
 }
@@ -49,6 +55,9 @@ static Result<CudaGrid> readGrid(const Json &json, const std::string &what) {
   LLMOPT_ASSIGN(grid.tiles, jsonInteger(json, "tiles", what, 1, sizeLimit));
   LLMOPT_ASSIGN(grid.rowsPerTile, jsonInteger(json, "rows_per_tile", what, 1, sizeLimit));
   LLMOPT_ASSIGN(grid.perSequence, optionalBool(json, "per_sequence", what));
+  if (jsonHas(json, "splits")) {
+    LLMOPT_ASSIGN(grid.splits, jsonInteger(json, "splits", what, 1, splitLimit));
+  }
   LLMOPT_ASSIGN(int64_t threads, jsonInteger(json, "block", what, 1, threadLimit));
   LLMOPT_ASSIGN(int64_t shared, jsonInteger(json, "shared", what, 0, sharedLimit));
   LLMOPT_ASSIGN(grid.early, optionalBool(json, "early", what));
@@ -126,6 +135,7 @@ static Result<CudaRowVariant> readVariant(const Json &json, const PlanLaunch &la
   if (jsonHas(json, "max_rows")) {
     LLMOPT_ASSIGN(variant.maxRows, jsonInteger(json, "max_rows", what, 1, sizeLimit));
   }
+  LLMOPT_ASSIGN(variant.decode, optionalBool(json, "decode", what));
   LLMOPT_ASSIGN(const Json *functions, jsonArray(json, "functions", what));
   for (const Json &function : *functions) {
     std::string where = fmt::format("{}: function {}", what, variant.calls.size());
@@ -149,14 +159,15 @@ static Result<std::vector<CudaRowVariant>> readVariants(const PlanLaunch &launch
   LLMOPT_ASSIGN(const Json *list, jsonArray(launch.target, "variants", what));
   for (const Json &element : *list) {
     std::string where = fmt::format("{}: variant {}", what, variants.size());
-    if (!variants.empty() && variants.back().maxRows == 0)
+    if (!variants.empty() && variants.back().maxRows == 0 && !variants.back().decode)
       return makeError("{}: the one before it is for any number of rows", where);
     LLMOPT_ASSIGN(CudaRowVariant variant, readVariant(element, launch, plan, where));
-    if (!variants.empty() && variant.maxRows != 0 && variant.maxRows <= variants.back().maxRows)
+    if (!variants.empty() && variant.maxRows != 0 && variants.back().maxRows != 0 &&
+        variant.maxRows <= variants.back().maxRows)
       return makeError("{}: max_rows {} does not rise", where, variant.maxRows);
     variants.push_back(std::move(variant));
   }
-  if (variants.empty() || variants.back().maxRows != 0)
+  if (variants.empty() || variants.back().maxRows != 0 || variants.back().decode)
     return makeError("{}: no variant is for any number of rows", what);
   return variants;
 }

@@ -5,9 +5,11 @@
 // few calls, one after the other:
 //
 //   {"variants": [{"max_rows": 4,      // up to so many; absent in the last
+//     "decode": true,                  // only where each row is of another sequence; not the last
 //     "functions": [
 //       {"name": "norm_linear_rows4",  // a function of source/KERNEL.cu
 //        "tiles": 320, "rows_per_tile": 4, "per_sequence": false, "block": 256, "shared": 67840,
+//        "splits": 66,                 // most blocks for the work of one; absent: one
 //        "early": true},
 //       {"product": {"a": 0, "b": 1, "c": 2,  // or a product by the vendor's library: arguments
 //        "columns": 4096, "depth": 4096, "stride": 4096, "inputs": "bf16", "output": "f32"}}]}]}
@@ -40,17 +42,22 @@
 namespace llmopt {
 
 /// A function and its grid: blocks = tiles * ceil(rows / rowsPerTile), or, as rows of different
-/// sequences do not share a tile, tiles * (rows / rowsPerTile + sequences).
+/// sequences do not share a tile, tiles * (rows / rowsPerTile + sequences). Where the work of a
+/// block can be split, each of these is as many blocks as the card runs at once, but at most
+/// tiles * splits in all: the function derives the number from its grid.
 struct CudaGrid {
   std::string function;
   int64_t tiles = 1;
   int64_t rowsPerTile = 1;
   bool perSequence = false;
+  int64_t splits = 1;
   uint32_t threads = 1;
   uint32_t sharedBytes = 0;
   bool early = false; ///< see CudaLaunch::early
 
-  int64_t blocks(int64_t rows, int64_t sequences) const;
+  /// `resident`: blocks of the function that the card runs at once, at least 1; asked for only
+  /// where splits > 1.
+  int64_t blocks(int64_t rows, int64_t sequences, int64_t resident) const;
 };
 
 /// A dense product of the launch's arguments a, b and c; see CudaProduct.
@@ -64,6 +71,7 @@ using CudaCall = std::variant<CudaGrid, CudaPlannedProduct>;
 
 struct CudaRowVariant {
   int64_t maxRows = 0; ///< 0: any number
+  bool decode = false; ///< only for as many sequences as rows
   std::vector<CudaCall> calls;
 };
 
@@ -80,7 +88,9 @@ struct CudaPlan {
   /// `what` names the file.
   static Result<CudaPlan> read(const Plan &plan, const std::string &what);
 
-  const std::vector<CudaCall> &calls(size_t launch, int64_t rows) const;
+  /// What runs for a step: `rows` of the launch's space, `decode` if each token is of another
+  /// sequence.
+  const std::vector<CudaCall> &calls(size_t launch, int64_t rows, bool decode) const;
 };
 
 /// The name of the source file of a kernel: "source/NAME.cu".

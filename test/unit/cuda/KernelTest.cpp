@@ -305,19 +305,19 @@ struct TestAttention {
   static float slope(int head) { return 0.1f / float(1 + head); }
 };
 
-/// Three sequences: 37 rows from position 0, one row at 200, 5 rows from position 90. With fixed
-/// parts also rows on both sides of a part's bounds, and of what a window of 70 sees, and a row
-/// among the larger parts.
+/// Three sequences: 37 rows from position 0, one row at 200, 5 rows from position 90. Where keys
+/// are in many parts also rows on both sides of a fixed part's bounds, and of what a window of 70
+/// sees, and a row among the larger ones.
 struct TestBatch {
   std::vector<int> tokens, positions, sequenceOf, logitRow, firstRow{0}, pageTable;
   LlmoptBatch batch{};
   int context = 256;
 
-  explicit TestBatch(bool fixedParts) {
+  explicit TestBatch(bool manyParts) {
     addRows(37, 0);
     addRows(1, 200);
     addRows(5, 90);
-    if (fixedParts) {
+    if (manyParts) {
       context = 1024;
       addRows(9, 60);
       addRows(9, 130);
@@ -346,14 +346,15 @@ struct TestBatch {
   }
 };
 
-/// Checks the results of a batch and puts them into `results`.
+/// Checks the results of a batch, a row by itself with its keys in Splits parts (0: rows in tiles),
+/// and puts them into `results`.
 template <class Config, class Products, int Splits>
 void checkAttention(std::vector<typename Config::Result> *results = nullptr) {
   using T = typename Config::Query;
   using Cache = typename Config::Cache;
-  using Kernel = Attention<Config, Products, Splits>;
+  using Kernel = Attention<Config, Products, (Splits > 0)>;
   constexpr int d = Cache::headDim;
-  TestBatch test(Config::partKeys > 0);
+  TestBatch test(Config::partKeys > 0 || Splits > 8);
   const LlmoptBatch &batch = test.batch;
   std::vector<T> q = randomValues<T>(size_t(batch.tokens) * Config::heads * d, 3);
   std::vector<T> pages = randomValues<T>(test.pageTable.size() * Cache::pageElements, 4);
@@ -369,15 +370,16 @@ void checkAttention(std::vector<typename Config::Result> *results = nullptr) {
   Aligned<T> cache(pages);
   for (bool falling : {false, true}) {
     std::vector<T> result(q.size(), fromFloat<T>(NAN));
-    std::vector<float> workspace(size_t(batch.tokens * larger(1, Kernel::workspaceFloatsOfRow)),
+    int blocks =
+        Kernel::tilesOfRows *
+        (Splits > 0 ? batch.tokens * Splits : batch.tokens / Kernel::rowsOfTile + batch.sequences);
+    std::vector<float> workspace(size_t(Splits > 1 ? blocks * Kernel::partialFloatsOfTile : 1),
                                  NAN);
     std::vector<unsigned> arrivals(size_t(batch.tokens * Kernel::tilesOfRows));
-    int blocks = Kernel::tilesOfRows *
-                 (Splits > 0 ? batch.tokens : batch.tokens / Kernel::rowsOfTile + batch.sequences);
     std::string error =
         emulate(blocks, Kernel::threads, Kernel::sharedBytes, falling, [&](char *shared) {
           Kernel::tile(batch, q.data(), cache.data(), result.data(), workspace.data(),
-                       arrivals.data(), blockIndex(), shared, GridGate());
+                       arrivals.data(), blockIndex(), blocks, shared, GridGate());
         });
     ASSERT_EQ(error, "");
     for (unsigned count : arrivals)
@@ -439,6 +441,24 @@ TEST(CudaAttention, TensorDecodeOfOneSplit) {
 TEST(CudaAttention, TensorDecodeOfAGroupLargerThanTheTile) {
   using Config = TestAttention<bf16, 35, 1, 16>;
   checkAttention<Config, TensorAttention<Config, 1, 4, 16>, 4>();
+}
+TEST(CudaAttention, TensorDecodeInManySplits) {
+  using Config = TestAttention<bf16, 6, 2, 64>;
+  checkAttention<Config, TensorAttention<Config, 1, 4, 16>, 20>();
+}
+TEST(CudaAttention, TensorDecodeOfAWideGroup) {
+  using Config = TestAttention<bf16, 71, 1, 16>;
+  checkAttention<Config, TensorAttention<Config, 5, 1, 64>, 9>();
+}
+TEST(CudaAttention, TensorDecodeOfTwoQueryTiles) {
+  using Config = TestAttention<f16, 40, 2, 32>;
+  checkAttention<Config, TensorAttention<Config, 2, 2, 32>, 9>();
+}
+TEST(CudaAttention, ExactDecodeInMoreSplitsThanThereIsRoomForWeightsOf) {
+  using Config = TestAttention<float, 16, 1, 8>;
+  using Products = ExactAttention<Config, 16, 32>;
+  static_assert(Products::sharedBytes / (16 * 4) < 150, "of parts");
+  checkAttention<Config, Products, 150>();
 }
 TEST(CudaAttention, TensorPrefillGrouped) {
   using Config = TestAttention<bf16, 6, 2, 80>;

@@ -124,7 +124,7 @@ static size_t decodeLaunches(const Artifact &artifact) {
   EXPECT_TRUE(plan) << plan.error().message();
   size_t count = 0;
   for (size_t i = 0; plan && i < artifact.plan.launches.size(); ++i)
-    count += plan->calls(i, /*rows=*/1).size();
+    count += plan->calls(i, /*rows=*/1, /*decode=*/true).size();
   return count;
 }
 

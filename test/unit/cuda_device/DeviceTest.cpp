@@ -250,6 +250,15 @@ TEST_F(CudaDeviceTest, RefusesASequenceWithMorePagesThanThereCanBe) {
                                                   "possible has 8"));
 }
 
+TEST_F(CudaDeviceTest, WorkIsSplitOverAsManyBlocksAsRunAtOnce) {
+  model.artifact.plan.launches[1].target["variants"][0]["functions"][0]["splits"] = 40;
+  OPEN();
+  expect(device->run(Arrays({{3, 0}}).view()));
+  EXPECT_EQ(driver->launches[1].blocks, 80u) << "two tiles in 40";
+  expect(device->run(Arrays({{3, 0}, {2, 0}}).view()));
+  EXPECT_EQ(driver->launches[4].blocks, 6u * 13) << "of the 132 that run at once, 80 at most";
+}
+
 TEST_F(CudaDeviceTest, LogitsComeToTheHost) {
   OPEN();
   EXPECT_FALSE(device->logits());

@@ -31,9 +31,9 @@ TEST(CudaPlan, ReadsTheSmallModels) {
   auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
   ASSERT_TRUE(plan) << plan.error().message();
   ASSERT_EQ(plan->launches.size(), 3u);
-  EXPECT_EQ(std::get<CudaGrid>(plan->calls(0, 4)[0]).function, "embed_few");
-  EXPECT_EQ(std::get<CudaGrid>(plan->calls(0, 5)[0]).function, "embed_many");
-  EXPECT_EQ(std::get<CudaPlannedProduct>(plan->calls(2, 5)[1]).columns, 8);
+  EXPECT_EQ(std::get<CudaGrid>(plan->calls(0, 4, false)[0]).function, "embed_few");
+  EXPECT_EQ(std::get<CudaGrid>(plan->calls(0, 5, false)[0]).function, "embed_many");
+  EXPECT_EQ(std::get<CudaPlannedProduct>(plan->calls(2, 5, false)[1]).columns, 8);
   EXPECT_EQ(plan->sampling->workspaceRowBytes, 16);
 }
 
@@ -41,11 +41,40 @@ TEST(CudaPlan, BlocksFollowFromRows) {
   CudaGrid grid;
   grid.tiles = 3;
   grid.rowsPerTile = 4;
-  EXPECT_EQ(grid.blocks(1, 1), 3);
-  EXPECT_EQ(grid.blocks(4, 1), 3);
-  EXPECT_EQ(grid.blocks(5, 1), 6);
+  EXPECT_EQ(grid.blocks(1, 1, 1), 3);
+  EXPECT_EQ(grid.blocks(4, 1, 100), 3);
+  EXPECT_EQ(grid.blocks(5, 1, 1), 6);
   grid.perSequence = true;
-  EXPECT_EQ(grid.blocks(5, 2), 9);
+  EXPECT_EQ(grid.blocks(5, 2, 1), 9);
+}
+
+TEST(CudaPlan, BlocksFillTheCardOnce) {
+  CudaGrid grid;
+  grid.tiles = 8;
+  grid.splits = 66;
+  EXPECT_EQ(grid.blocks(1, 1, 396), 8 * 49);
+  EXPECT_EQ(grid.blocks(4, 1, 396), 4 * 8 * 12);
+  EXPECT_EQ(grid.blocks(40, 40, 396), 40 * 8);
+  EXPECT_EQ(grid.blocks(200, 200, 396), 200 * 8);
+  EXPECT_EQ(grid.blocks(1, 1, 1000), 8 * 66) << "no more than there is room for";
+  EXPECT_EQ(grid.blocks(2, 2, 1000), 2 * 8 * 33);
+  EXPECT_EQ(grid.blocks(1, 1, 1), 8);
+}
+
+TEST(CudaPlan, VariantsOfDecodes) {
+  SmallModel model;
+  Json decode = variants(model.artifact.plan, 0)[1];
+  decode["decode"] = true;
+  decode["functions"][0]["name"] = "embed_decodes";
+  variants(model.artifact.plan, 0).insert(variants(model.artifact.plan, 0).begin() + 1, decode);
+  auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
+  ASSERT_TRUE(plan) << plan.error().message();
+  auto name = [&](int64_t rows, bool decode) {
+    return std::get<CudaGrid>(plan->calls(0, rows, decode)[0]).function;
+  };
+  EXPECT_EQ(name(4, true), "embed_few");
+  EXPECT_EQ(name(5, true), "embed_decodes");
+  EXPECT_EQ(name(5, false), "embed_many");
 }
 
 TEST_P(BadCudaPlan, IsRefused) {
@@ -94,6 +123,11 @@ INSTANTIATE_TEST_SUITE_P(
                "field 'block' is 1025"},
         Damage{"TooMuchSharedMemory", [](Plan &p) { function(p, 1)["shared"] = 1 << 20; },
                "field 'shared' is 1048576"},
+        Damage{"NoSplits", [](Plan &p) { function(p, 1)["splits"] = 0; }, "field 'splits' is 0"},
+        Damage{"TooManySplits", [](Plan &p) { function(p, 1)["splits"] = 1 << 20; },
+               "field 'splits' is 1048576"},
+        Damage{"OnlyDecodes", [](Plan &p) { variants(p, 1)[0]["decode"] = true; },
+               "launch 1: target: no variant is for any number of rows"},
         Damage{"EarlyIsNoBool", [](Plan &p) { function(p, 1)["early"] = 1; },
                "field 'early' must be true or false"},
         Damage{"ArgumentOutOfRange", [](Plan &p) { product(p)["a"] = 3; }, "field 'a' is 3"},
