@@ -9,22 +9,9 @@
 #define LLMOPT_CODEGEN_CUDA_CUDALINEAR_H
 
 #include "codegen/cuda/CudaWriter.h"
+#include "ir/LinearUnits.h"
 
 namespace llmopt {
-
-/// A segment as kernels/linear.cuh sees it, and how its epilogue finds the columns of a unit.
-struct UnitSegment {
-  const KernelSegment *segment = nullptr;
-  RopeOp rope; ///< if the unit is a pair that it rotates
-  int64_t units = 0, streams = 1, first[2] = {0, 0};
-  int64_t group = 0, groupStride = 0, step = 1;
-  /// What the first column of a unit is, in the segment: groups of `group` units, `groupStride`
-  /// columns apart, from `offset` on.
-  int64_t offset = 0;
-
-  /// The distance of the columns of a pair.
-  int64_t distance() const { return first[1] - first[0]; }
-};
 
 /// A linear kernel: its weight checked, its segments cut into units.
 struct CudaLinear {
@@ -32,9 +19,9 @@ struct CudaLinear {
 
   const PlannedKernel &planned;
   CudaPointers pointers;
-  std::vector<UnitSegment> segments;
-  mlir::Value input, bias; ///< of the linear; the bias is null if there is none
-  mlir::Value weight;      ///< as stored: what the linear multiplies may be a cast of it
+  std::vector<UnitSegment> segments; ///< as kernels/linear.cuh sees them
+  mlir::Value input, bias;           ///< of the linear; the bias is null if there is none
+  mlir::Value weight;                ///< as stored: what the linear multiplies may be a cast of it
   std::string computeType, weightType; ///< "float", "f16" or "bf16"
   int64_t computeBytes, weightBytes;   ///< of an element
   int64_t depth;                       ///< columns of the input

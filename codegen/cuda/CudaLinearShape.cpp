@@ -41,63 +41,12 @@ static Status checkWeight(CudaLinear &linear) {
   return llmopt::success();
 }
 
-static void addPlain(CudaLinear &linear, const KernelSegment &segment) {
-  UnitSegment units;
-  units.segment = &segment;
-  units.units = units.group = segment.columns;
-  units.streams = static_cast<int64_t>(segment.streams.size());
-  llvm::copy(segment.first, units.first);
-  linear.segments.push_back(units);
-}
-
-/// The rotated pairs of every head, and if its rotation is partial the rest of every head.
-static void addRotated(CudaLinear &linear, const KernelSegment &segment, RopeOp rope) {
-  int64_t head = rope.getHeadDim(), width = columnsOf(rope.getTable());
-  int64_t heads = segment.columns / head;
-  bool half = rope.getStyle() == RopeStyle::Half;
-  UnitSegment pairs;
-  pairs.segment = &segment;
-  pairs.rope = rope;
-  pairs.streams = 2;
-  pairs.group = width / 2;
-  pairs.groupStride = head;
-  pairs.step = half ? 1 : 2;
-  pairs.units = heads * pairs.group;
-  pairs.first[0] = segment.first[0];
-  pairs.first[1] = segment.first[0] + (half ? width / 2 : 1);
-  linear.segments.push_back(pairs);
-  if (width == head)
-    return;
-  UnitSegment rest;
-  rest.segment = &segment;
-  rest.group = head - width;
-  rest.groupStride = head;
-  rest.units = heads * rest.group;
-  rest.offset = width;
-  rest.first[0] = segment.first[0] + width;
-  linear.segments.push_back(rest);
-}
-
-static Status collectSegments(CudaLinear &linear) {
-  for (const KernelSegment &segment : linear.planned.anatomy.segments) {
-    RopeOp rope;
-    for (Operation *op : segment.ops)
-      if (auto found = dyn_cast<RopeOp>(op)) {
-        if (rope || segment.streams.size() > 1)
-          return makeError("kernel '{}' rotates columns that it combines", linear.planned.name);
-        rope = found;
-      }
-    if (rope)
-      addRotated(linear, segment, rope);
-    else
-      addPlain(linear, segment);
-  }
-  return llmopt::success();
-}
-
 Result<CudaLinear> readLinear(const PlannedKernel &planned) {
   CudaLinear linear(planned);
-  LLMOPT_TRY(collectSegments(linear));
+  auto segments = cutIntoUnits(planned.anatomy);
+  if (!segments)
+    return makeError("kernel '{}' {}", planned.name, segments.error().message());
+  linear.segments = std::move(*segments);
   LLMOPT_TRY(checkWeight(linear));
   return linear;
 }
