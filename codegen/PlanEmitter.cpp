@@ -1,5 +1,6 @@
 #include "codegen/PlanEmitter.h"
 
+#include "ir/KernelSync.h"
 #include "ir/ShapeInference.h"
 #include "ir/weights/Materializer.h"
 #include "ir/weights/Recipe.h"
@@ -211,6 +212,7 @@ private:
     copy.walk([](Operation *op) { op->removeAttr("layer"); });
     copy->removeAttr("placement");
     copy->removeAttr("workspace");
+    copy->removeAttr(syncAttrName);
     std::string text;
     llvm::raw_string_ostream stream(text);
     // The clone lacks attributes that the custom printer may ask for.

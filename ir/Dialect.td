@@ -28,8 +28,9 @@ def LLM_Dialect : Dialect {
     The module attribute `llm.phase` names how far it has been lowered: `graph`, `kernels`, `scheduled`
     or `placed`; `llm.config` holds what the runtime has to know (`context_length`, `vocabulary`,
     `stop_tokens`, `model`). Passes leave on the module what became of it as a whole: `llm.precision`, what it
-    was lowered to ("bf16-true"), and `llm.batch_invariant`, that a row's results do not depend on the rows
-    beside it.
+    was lowered to ("bf16-true"), `llm.batch_invariant`, that a row's results do not depend on the rows
+    beside it, and `llm.launch`, how its step runs if not kernel by kernel: `"persistent"`, as tiles of one
+    kernel.
   }];
   let cppNamespace = "::llmopt";
   let useDefaultTypePrinterParser = 1;
@@ -39,6 +40,7 @@ def LLM_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral configAttrName = "llm.config";
     static constexpr ::llvm::StringLiteral precisionAttrName = "llm.precision";
     static constexpr ::llvm::StringLiteral batchInvariantAttrName = "llm.batch_invariant";
+    static constexpr ::llvm::StringLiteral launchAttrName = "llm.launch";
     static constexpr ::llvm::StringLiteral stepFunctionName = "step";
 
     void registerTypes();

@@ -11,7 +11,7 @@ def LLM_KernelOp : LLM_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
     they leave.
 
     `name` says what is in it. Later passes add attributes: `schedule` (`--llm-schedule`), `placement`
-    (`--llm-plan-memory`).
+    (`--llm-plan-memory`), `sync` (`--llm-synchronize`).
 
     ```mlir
     %h = llm.kernel "linear_add"(%x, %w, %r) : (tensor<?x64xf32>, tensor<64x64xf32>, tensor<?x64xf32>)

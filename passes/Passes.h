@@ -24,6 +24,7 @@ struct PipelineSettings {
   std::string arch = "sm_90a"; ///< of the target cuda
   bool fuse = true;
   bool batchInvariant = false; ///< of the target cuda; the CPU's kernels are so always
+  std::string launch = "graph"; ///< of the target cuda; or "persistent"
 };
 
 /// The default pipeline: from the frontend's graph to a placed module for a target. Each pass is

@@ -120,6 +120,55 @@ def PlanMemory : Pass<"llm-plan-memory", "::mlir::ModuleOp"> {
   }];
 }
 
+def Synchronize : Pass<"llm-synchronize", "::mlir::ModuleOp"> {
+  let summary = "Derive what the tiles of a persistent step wait for";
+  let description = [{
+    A persistent step is one kernel: its blocks run the tiles of the step's kernels, numbered kernel after
+    kernel, each block its own in rising order. Each tile adds one to the counter of its chunk when it is done,
+    and before it touches anything but weights waits for the chunks that it needs.
+
+    Gives every kernel `sync`, an array with an entry for each bucket of rows that can run so, by rising
+    `max_rows`. The buckets are the `max_rows` of the linears' variants up to attention's `decode_rows` for which
+    every linear is a matvec. For the tiles of a `period` (all of a kernel; with `per_row` those of each row; with
+    `splits` each tile stands for as many as attention's keys have parts) an entry has
+
+    - `chunks`: the chunk of each tile, as runs (count, chunk);
+    - `waits`: sets of chunks of earlier kernels, as (kernel, chunk), kernels numbered through the step;
+    - `wait_of`: the set that each tile waits for, as runs (count, set).
+
+    ```mlir
+    %n = llm.kernel "norm_linear_rope_append"(...)  // 6 tiles: queries of two groups, then keys and values
+      attributes {sync = [{max_rows = 4, period = 6, chunks = array<i64: 2, 0, 2, 1, 1, 0, 1, 1>,
+                           waits = [array<i64: 0, 0>], wait_of = array<i64: 6, 0>} ], ...}
+    ```
+
+    Tiles that are waited for by the same tiles are a chunk (of more than 32, neighbours are joined), and a
+    wait that follows from others is left out. Ordered are all tiles that touch the same bytes, one of them to
+    write: what a kernel reads of another, and buffers that take each other's places in the arena.
+
+    Requires the phase `placed` with a schedule for `cuda` and leaves it; the module gets `llm.launch`. Refuses a
+    step in which a linear is no matvec for any number of rows. Changes no value.
+  }];
+  let options = [Option<"launch", "launch", "std::string", "\"persistent\"",
+                        "persistent; graph leaves the kernels as they are">];
+}
+
+def VerifyLaunch : Pass<"llm-verify-launch", "::mlir::ModuleOp"> {
+  let summary = "Check that a persistent step can neither deadlock nor race";
+  let description = [{
+    From `sync` and the tiles of each kernel alone, without what derived it, for every bucket of rows:
+
+    - No deadlock: every wait is for a chunk with tiles of an earlier kernel, and every tile is of one chunk.
+      Blocks take their tiles in rising order, so the unfinished tile with the lowest number is always the next
+      of its block, and all that it waits for has lower numbers and is done: it can run, whatever the others do.
+    - No race: of two tiles that touch the same bytes, one of them to write, the one of the later kernel begins
+      after the end of the other, since it waits for the other's chunk or for a chunk with a tile that does. No
+      two tiles of one kernel do so. Steps are ordered by their launches.
+
+    `--llm-verify-phase` runs it on a module that is persistent.
+  }];
+}
+
 def VerifyPhase : Pass<"llm-verify-phase", "::mlir::ModuleOp"> {
   let summary = "Check that a module is what its phase says";
   let description = [{
@@ -127,7 +176,8 @@ def VerifyPhase : Pass<"llm-verify-phase", "::mlir::ModuleOp"> {
     - `kernels`: it holds `llm.get_weight` and `llm.kernel` only, each kernel of a known anatomy;
     - `scheduled`: and every kernel has a `schedule`;
     - `placed`: and every kernel has a `placement`, and a `workspace` if its schedule asks for one, inside
-      the arena, and no two live buffers overlap.
+      the arena, and no two live buffers overlap; if the step is persistent (`llm.launch`), what
+      `--llm-verify-launch` checks.
 
     The pipelines run it after every pass.
   }];

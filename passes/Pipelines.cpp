@@ -26,6 +26,9 @@ void buildPipeline(OpPassManager &manager, const PipelineSettings &settings) {
   // Layouts follow from what a kernel multiplies, places from what its schedule needs.
   add(createSchedule({settings.target, settings.arch, settings.batchInvariant}));
   add(createPlanMemory());
+  // What may run beside what follows from the places, too.
+  if (settings.launch != "graph")
+    add(createSynchronize({settings.launch}));
 }
 
 namespace {
@@ -40,6 +43,10 @@ struct CudaPipelineOptions : PipelineOptions {
                            llvm::cl::init(PipelineSettings().arch)};
   Option<bool> batchInvariant{*this, "batch-invariant", llvm::cl::desc("See --llm-schedule"),
                               llvm::cl::init(false)};
+  Option<std::string> launch{*this, "launch",
+                             llvm::cl::desc("How a decode step runs: graph, or persistent (see "
+                                            "--llm-synchronize)"),
+                             llvm::cl::init(PipelineSettings().launch)};
 };
 } // namespace
 
@@ -54,7 +61,7 @@ void registerPasses() {
       "llm-cuda", "The default pipeline for the target cuda",
       [](OpPassManager &manager, const CudaPipelineOptions &options) {
         buildPipeline(manager, {options.precision, "cuda", options.arch, options.fuse,
-                                options.batchInvariant});
+                                options.batchInvariant, options.launch});
       });
 }
 

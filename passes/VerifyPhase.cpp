@@ -4,6 +4,7 @@
 #include "ir/ShapeInference.h"
 #include "passes/Passes.h"
 #include "passes/Phase.h"
+#include "passes/VerifyLaunch.h"
 
 using namespace mlir;
 
@@ -30,8 +31,19 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
     auto step = requirePhase(module, phase);
     if (failed(step) ||
         failed(verifyStep(step->getBody().front(), static_cast<int>(found - phases))) ||
-        (phase == placedPhase && failed(verifyPlacement(step->getBody().front()))))
+        (phase == placedPhase && failed(verifyPlacement(step->getBody().front()))) ||
+        failed(verifyPersistence(*step)))
       signalPassFailure();
+  }
+
+  /// A step that says how it is launched is one that can be.
+  LogicalResult verifyPersistence(func::FuncOp step) {
+    Attribute launch = getOperation()->getAttr(LLMDialect::launchAttrName);
+    if (!launch)
+      return mlir::success();
+    if (launch != StringAttr::get(&getContext(), "persistent"))
+      return getOperation().emitError() << "unknown launch " << launch;
+    return verifyLaunch(step);
   }
 
   static LogicalResult verifyStep(Block &body, int phase) {
@@ -53,7 +65,7 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
       if (phase >= 3 && (!placement || placement.size() != kernel.getNumResults()))
         return op.emitError() << "has no placement of its results";
     }
-    return success();
+    return mlir::success();
   }
 
   struct Placed {
@@ -90,7 +102,7 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
             all[j].offset < all[i].offset + all[i].size)
           return all[j].op->emitError()
                  << "its buffer at " << all[j].offset << " overlaps one that is still needed";
-    return success();
+    return mlir::success();
   }
 
   /// The workspace that a schedule asks for has its place, with a row for each row of the kernel.
@@ -98,7 +110,7 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
     auto schedule = kernel->getAttrOfType<DictionaryAttr>(scheduleAttrName);
     auto needed = schedule.getAs<IntegerAttr>("workspace_row_bytes");
     if (!needed)
-      return success();
+      return mlir::success();
     auto workspace = kernel->getAttrOfType<DictionaryAttr>(workspaceAttrName);
     if (!workspace)
       return kernel.emitError() << "has no place for the workspace that its schedule asks for";
@@ -111,7 +123,7 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
     if (space && space.getValue() != rows)
       return kernel.emitError() << "its workspace is in the space '" << space.getValue()
                                 << "', its rows are those of '" << rows << "'";
-    return success();
+    return mlir::success();
   }
 
   LogicalResult add(KernelOp kernel, Attribute attribute, int64_t begin, int64_t end,
@@ -128,7 +140,7 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
         offset.getInt() > limit.getInt() - bytes.getInt())
       return kernel.emitError() << "is placed outside the arena";
     all.push_back({kernel, space.getValue(), offset.getInt(), bytes.getInt(), begin, end});
-    return success();
+    return mlir::success();
   }
 };
 } // namespace
