@@ -21,7 +21,9 @@ public:
   template <typename... Args> void line(fmt::format_string<Args...> format, Args &&...args) {
     write(fmt::format(format, std::forward<Args>(args)...));
   }
-  void line() { text += '\n'; }
+  void line() { content += '\n'; }
+  /// Whole lines, as they are.
+  void text(const std::string &lines) { content += lines; }
 
   /// A line that ends in an opening brace, and the matching close.
   template <typename... Args> void open(fmt::format_string<Args...> format, Args &&...args) {
@@ -42,16 +44,16 @@ public:
     }
   }
 
-  const std::string &str() const { return text; }
+  const std::string &str() const { return content; }
 
 private:
-  void write(const std::string &content) {
-    text.append(2 * static_cast<size_t>(depth), ' ');
-    text += content;
-    text += '\n';
+  void write(const std::string &line) {
+    content.append(2 * static_cast<size_t>(depth), ' ');
+    content += line;
+    content += '\n';
   }
 
-  std::string text;
+  std::string content;
   int depth = 0;
 };
 

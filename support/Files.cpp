@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -121,6 +122,14 @@ Status writeFile(const std::string &path, std::string_view content) {
   if (!written)
     ::unlink(temporary.c_str());
   return written;
+}
+
+std::string userCacheFolder(const std::string &name) {
+  const char *cache = std::getenv("XDG_CACHE_HOME");
+  const char *home = std::getenv("HOME");
+  if (cache && *cache)
+    return fmt::format("{}/llmopt/{}", cache, name);
+  return home && *home ? fmt::format("{}/.cache/llmopt/{}", home, name) : "";
 }
 
 Status writeOutput(std::string_view content) {

@@ -49,6 +49,10 @@ Status writeFile(const std::string &path, std::string_view content);
 /// Writes to standard output, through what stdio may still hold for it.
 Status writeOutput(std::string_view content);
 
+/// Where this program keeps what saves time the next time: $XDG_CACHE_HOME/llmopt/`name` or
+/// ~/.cache/llmopt/`name`. It need not exist; empty if the environment has neither.
+std::string userCacheFolder(const std::string &name);
+
 /// A directory that appears under its final name only when commit() is called. Until then it is a
 /// temporary folder beside it, which goes when the object is destroyed without a commit, when the
 /// program is interrupted, or else when the next one of that name is created.

@@ -49,6 +49,10 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options) {
   app.add_option("--device", options.device,
                  "Where it runs: cpu, cuda or cuda-emulated; else where it was compiled for")
       ->check(CLI::IsMember({"cpu", "cuda", "cuda-emulated"}));
+  app.add_option("--tuning", options.tuning,
+                 "On a GPU: schedules that llmopt-tune found, or none; else those found on this "
+                 "card, if any")
+      ->option_text("FILE.json");
   options.threads = 0;
   app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
 }

@@ -11,8 +11,9 @@ using namespace mlir;
 namespace llmopt {
 
 void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPointers &pointers,
-                  const CudaFunction &function) {
-  out.line("extern \"C\" __global__ void __launch_bounds__({}, 1)", function.threads);
+                  const CudaFunction &function, const std::string &threads) {
+  out.line("extern \"C\" __global__ void __launch_bounds__({}, 1)",
+           threads.empty() ? std::to_string(function.threads) : threads);
   out.open("{}({})", function.name, pointers.parameters());
   out.line("extern __shared__ __align__(1024) char shared[];");
   out.line("using namespace {}_parts;", planned.name);
@@ -70,6 +71,8 @@ static Json toJson(const std::vector<CudaVariant> &variants) {
         entry["per_sequence"] = true;
       if (function.splits > 1)
         entry["splits"] = function.splits;
+      if (function.schedule.kind)
+        entry["schedule"] = function.schedule.toJson();
       functions.push_back(std::move(entry));
     }
     Json entry = {{"functions", std::move(functions)}};

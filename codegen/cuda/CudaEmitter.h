@@ -21,8 +21,14 @@
 //                                            // run at once, at most tiles * splits in all
 //         "block": 256,                      // threads
 //         "shared": 67840,                   // bytes of dynamic shared memory
-//         "early": true}]},                  // it waits for the kernels before it by itself:
-//     ...]}                                  // programmatic dependent launch
+//         "early": true,                     // it waits for the kernels before it by itself:
+//                                            // programmatic dependent launch
+//         "schedule": {...}}]},              // the instance of a template that it is
+//     ...]}
+//
+// A linear's function has a `schedule` (runtime/artifact/CudaSchedule.h), by which it can be made
+// another instance where it is compiled (CudaTemplate::macros). Where NAME_LEFT_OUT is defined, it
+// is not compiled at all.
 //
 // or instead of a function a dense product by the vendor's library, whose operands are arguments of
 // the launch, of which `b` has its rows `stride` elements apart:

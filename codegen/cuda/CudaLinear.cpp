@@ -34,13 +34,6 @@ private:
   const CudaLinear &linear;
   const CudaTarget &target;
 
-  int64_t columnTiles(int64_t columns) {
-    int64_t tiles = 0;
-    for (const UnitSegment &units : linear.segments)
-      tiles += llvm::divideCeil(units.units, columns / units.streams);
-    return tiles;
-  }
-
   Result<std::vector<CudaVariant>> emitVariants() {
     auto schedule = planned.kernel->getAttrOfType<DictionaryAttr>("schedule");
     auto list = schedule ? schedule.getAs<ArrayAttr>("variants") : ArrayAttr();
@@ -49,42 +42,49 @@ private:
     std::vector<CudaVariant> variants;
     for (Attribute entry : list) {
       auto facts = cast<DictionaryAttr>(entry);
-      auto get = [&](StringRef name) {
-        auto value = facts.getAs<IntegerAttr>(name);
-        return value ? value.getInt() : 0;
-      };
       CudaVariant variant;
-      variant.maxRows = get("max_rows");
+      if (auto rows = facts.getAs<IntegerAttr>("max_rows"))
+        variant.maxRows = rows.getInt();
       if (facts.getAs<StringAttr>("kind").getValue() == "library") {
         LLMOPT_ASSIGN(variant.functions, libraryProduct());
         variants.push_back(std::move(variant));
         continue;
       }
-      CudaFunction function;
-      function.name = variant.maxRows ? fmt::format("{}_rows{}", planned.name, variant.maxRows)
-                                      : planned.name + "_many";
-      function.rowsPerTile = get("rows");
-      function.tiles = columnTiles(get("columns"));
-      out.line();
-      StringRef kind = facts.getAs<StringAttr>("kind").getValue();
-      function.header = kind.str();
-      LLMOPT_TRY(checkLayout(kind));
-      bool few = kind == "matvec" || kind == "matvec_panels";
-      if (!few && !linear.isDirect)
-        variant.functions.push_back(inputFunction());
-      if (kind == "matvec")
-        emitMatvec(function, get);
-      else if (kind == "matvec_panels")
-        emitMatvecPanels(function, get);
-      else if (kind == "gemm")
-        emitGemm(function, get);
-      else
-        emitGemmWgmma(function, get);
-      LLMOPT_TRY(checkShared(function));
-      variant.functions.push_back(function);
+      LLMOPT_TRY(addProduct(variant, facts));
       variants.push_back(std::move(variant));
     }
     return variants;
+  }
+
+  /// The function of a variant, behind the one that makes its input if it has to be made before.
+  Status addProduct(CudaVariant &variant, DictionaryAttr facts) {
+    StringRef kindName = facts.getAs<StringAttr>("kind").getValue();
+    LLMOPT_TRY(checkLayout(kindName));
+    const CudaTemplate &kind = *findCudaTemplate(kindName.str());
+    CudaFunction function;
+    function.name = variant.maxRows ? fmt::format("{}_rows{}", planned.name, variant.maxRows)
+                                    : planned.name + "_many";
+    function.header = kind.kind;
+    function.schedule.kind = &kind;
+    function.schedule.shape = linear.shape();
+    CudaParameters &parameters = function.schedule.parameters;
+    for (const CudaParameter &parameter : kind.parameters)
+      if (auto value = facts.getAs<IntegerAttr>(parameter.name))
+        parameters[parameter.name] = value.getInt();
+    if (Status status = kind.check(function.schedule.shape, parameters); !status)
+      return status.error().within(fmt::format("kernel '{}'", function.name));
+    CudaInstance instance = function.schedule.instance();
+    function.tiles = instance.tiles;
+    function.rowsPerTile = instance.rowsPerTile;
+    function.threads = instance.threads;
+    function.sharedBytes = instance.sharedBytes;
+    LLMOPT_TRY(checkShared(function));
+    out.line();
+    if (!kind.takesRows && !linear.isDirect)
+      variant.functions.push_back(inputFunction());
+    emitProduct(function);
+    variant.functions.push_back(std::move(function));
+    return llmopt::success();
   }
 
   const char *rowCount() { return planned.rows == Rows::Token ? "step.tokens" : "step.logitRows"; }
@@ -105,7 +105,7 @@ private:
   /// A schedule is for a layout of the weight, and panels are for some architectures.
   Status checkLayout(StringRef kind) {
     bool panels = kind == "matvec_panels" || kind == "gemm_wgmma";
-    if (!panels && kind != "matvec" && kind != "gemm")
+    if (!findCudaTemplate(kind.str()))
       return makeError("kernel '{}' is scheduled as '{}', which is no kind of linear", planned.name,
                        kind.str());
     if (panels != linear.panels)
@@ -124,77 +124,25 @@ private:
                      function.name, function.sharedBytes, target.blockSharedBytes);
   }
 
-  /// The formulas of sizes are those of kernels/matvec.cuh, which the emitted text holds them to.
-  template <typename Get> void emitMatvec(CudaFunction &function, const Get &get) {
-    int64_t rows = get("rows"), columns = get("columns"), warps = get("warps"),
-            stages = get("stages");
-    function.threads = 32 * warps;
-    function.sharedBytes = warps * stages * columns * 512 +
-                           rows * llvm::alignTo(linear.depth, 16) * linear.computeBytes +
-                           warps * columns * rows * 4;
-    openFunction(out, planned, pointers, function);
-    out.line(
-        "using Kernel = Matvec<Shape, /*Rows=*/{}, /*Columns=*/{}, /*Warps=*/{}, /*Stages=*/{}>;",
-        rows, columns, warps, stages);
-    emitTile(function, input());
-  }
-
-  /// The formulas of sizes are those of kernels/matvec_panels.cuh.
-  template <typename Get> void emitMatvecPanels(CudaFunction &function, const Get &get) {
-    int64_t rows = get("rows"), columns = get("columns"), depth = get("depth"),
-            warps = get("warps"), stages = get("stages");
-    function.threads = 32 * warps;
-    function.sharedBytes = warps * stages * (columns * depth * 2 + 8) +
-                           rows * (llvm::alignTo(linear.depth, 64) + 8) * 2 +
-                           warps * columns * rows * 4;
-    openFunction(out, planned, pointers, function);
-    out.line("using Kernel = PanelMatvec<Shape, /*Rows=*/{}, /*Columns=*/{}, /*Depth=*/{}, "
-             "/*Warps=*/{}, /*Stages=*/{}>;",
-             rows, columns, depth, warps, stages);
-    emitTile(function, input());
-  }
-
-  /// The formulas of sizes are those of kernels/gemm.cuh, which the emitted text holds them to.
-  template <typename Get> void emitGemm(CudaFunction &function, const Get &get) {
-    int64_t columns = get("columns"), rows = get("rows"), step = get("depth"),
-            stages = get("stages"), warpDepths = get("warp_depths");
-    bool tensor = linear.computeType != "float";
-    int64_t weightPadding = tensor ? 8 : 4, xPadding = tensor ? 8 : 4;
-    int64_t stageBytes = columns * (step + weightPadding) * linear.weightBytes +
-                         rows * (step + xPadding) * linear.computeBytes;
-    int64_t splits = tensor ? warpDepths : 1;
-    function.threads = 32 * get("warp_columns") * get("warp_rows") * warpDepths;
-    function.sharedBytes = std::max(stages * stageBytes, splits * rows * (columns + 1) * 4);
-    openFunction(out, planned, pointers, function);
-    out.line("using Schedule = GemmSchedule</*Columns=*/{}, /*Rows=*/{}, /*Depth=*/{}, "
-             "/*Stages=*/{}, /*Warps=*/{}, {}, {}>;",
-             columns, rows, step, stages, get("warp_columns"), get("warp_rows"), warpDepths);
-    out.line("using Kernel = Gemm<Shape, Schedule>;");
-    emitTile(function, madeInput());
-  }
-
-  /// The formulas of sizes are those of kernels/gemm_wgmma.cuh.
-  template <typename Get> void emitGemmWgmma(CudaFunction &function, const Get &get) {
-    int64_t columns = get("columns"), rows = get("rows"), stages = get("stages"),
-            consumers = get("consumers");
-    function.threads = 128 * (1 + consumers);
-    function.sharedBytes =
-        std::max(stages * (columns + rows) * 128, rows * (columns + 4) * 4) + 2 * stages * 8;
-    openFunction(out, planned, pointers, function);
-    out.line("using Schedule = WgmmaSchedule</*Columns=*/{}, /*Rows=*/{}, /*Stages=*/{}, "
-             "/*Consumers=*/{}>;",
-             columns, rows, stages, consumers);
-    out.line("using Kernel = WgmmaGemm<Shape, Schedule>;");
-    emitTile(function, madeInput());
-  }
-
-  void emitTile(const CudaFunction &function, const std::string &x) {
-    out.line("static_assert(Kernel::columnTiles == {} && Kernel::threads == {} && "
-             "Kernel::sharedBytes == {}, \"as the plan says\");",
-             function.tiles, function.threads, function.sharedBytes);
+  /// Which instance it is can be said where the source is compiled, and the function be left out.
+  void emitProduct(const CudaFunction &function) {
+    const std::string &name = function.name;
+    out.line("#ifndef {}_LEFT_OUT", name);
+    out.line("#ifndef {}_SCHEDULE", name);
+    out.text(function.schedule.macros(name));
+    out.line("#endif");
+    openFunction(out, planned, pointers, function, name + "_THREADS");
+    std::string arguments = name + "_SCHEDULE";
+    out.line("using Kernel = {};",
+             fmt::format(fmt::runtime(function.schedule.kind->format), arguments));
+    out.line("static_assert(Kernel::columnTiles == {0}_TILES && Kernel::threads == {0}_THREADS && "
+             "Kernel::sharedBytes == {0}_SHARED, \"as the plan says\");",
+             name);
     out.line("Kernel::tile({}, {}, Epilogue{{arguments}}, {}, blockIdx.x, shared, GridGate());",
-             pointers.operand(linear.weight), x, rowCount());
+             pointers.operand(linear.weight),
+             function.schedule.kind->takesRows ? input() : madeInput(), rowCount());
     out.close();
+    out.line("#endif");
   }
 
   /// A product by the vendor's library, behind what makes its input.

@@ -27,6 +27,8 @@ struct CudaLinear {
   int64_t depth;                       ///< columns of the input
   bool isDirect;                       ///< the input lies in memory: the kernel has no prologue
   bool panels = false;                 ///< the weight lies in panels (kernels/panels.cuh)
+
+  CudaLinearShape shape() const;
 };
 
 /// Takes a kernel apart; fails on what kernels/linear.cuh cannot express.

@@ -51,6 +51,18 @@ Result<CudaLinear> readLinear(const PlannedKernel &planned) {
   return linear;
 }
 
+CudaLinearShape CudaLinear::shape() const {
+  auto typeName = [](const std::string &type) { return type == "float" ? "f32" : type; };
+  CudaLinearShape shape;
+  shape.depth = depth;
+  shape.columns = tensorType(weight).getDimSize(0);
+  for (const UnitSegment &units : segments)
+    shape.segments.push_back({units.units, units.streams});
+  shape.weight = typeName(weightType);
+  shape.compute = typeName(computeType);
+  return shape;
+}
+
 void emitLinearShape(SourceWriter &out, const CudaLinear &linear) {
   out.open("struct Shape");
   out.line("using Weight = {};", linear.weightType);

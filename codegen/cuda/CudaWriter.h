@@ -5,6 +5,7 @@
 
 #include "codegen/PlanEmitter.h"
 #include "codegen/SourceWriter.h"
+#include "runtime/artifact/CudaSchedule.h"
 #include "support/CudaTarget.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -50,6 +51,7 @@ struct CudaFunction {
   bool perSequence = false;
   int64_t splits = 1;
   int64_t threads = 0, sharedBytes = 0;
+  CudaSchedule schedule; ///< of a linear
   /// Instead of a function: a product by the vendor's library, as CudaEmitter.h says.
   Json product;
 };
@@ -62,9 +64,9 @@ struct CudaVariant {
 };
 
 /// Opens `extern "C" __global__ void name(...) {` with `shared`, `arguments` and the names of the
-/// kernel's parts in scope.
+/// kernel's parts in scope. `threads` is instead of their number, if not empty.
 void openFunction(SourceWriter &out, const PlannedKernel &planned, const CudaPointers &pointers,
-                  const CudaFunction &function);
+                  const CudaFunction &function, const std::string &threads = "");
 
 /// Emit the parts and functions of one kernel; its variants in rising order of rows. `limit` is the
 /// shared memory of a block, in bytes.

@@ -80,6 +80,9 @@ Result<std::unique_ptr<Device>> openDevice(std::shared_ptr<const Artifact> artif
   if (chosen->target != target)
     return makeError("{} was compiled for target '{}' and does not run on device '{}', but on: {}",
                      artifact->path, target, chosen->name, fmt::join(fitting, ", "));
+  if (target != "cuda" && !options.tuning.empty() && options.tuning != "none")
+    return makeError("{}: device '{}' has no schedules that a tuning file could be for",
+                     options.tuning, chosen->name);
   return chosen->open(std::move(artifact), options);
 }
 

@@ -32,6 +32,9 @@ struct DeviceOptions {
   int threads = 1;
   /// Rows of the largest step that is expected; memory for it is taken when the device is opened.
   int64_t stepRows = 512;
+  /// A file of schedules that llmopt-tune found, or "none"; empty: that of the card at hand, if
+  /// there is one. Of the devices of target "cuda".
+  std::string tuning;
   /// No progress on standard error.
   bool quiet = false;
 };

@@ -7,7 +7,6 @@
 #include "support/Progress.h"
 #include "support/ThreadPool.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -18,14 +17,7 @@ namespace fs = std::filesystem;
 
 //===- Entries --------------------------------------------------------------------------------===//
 
-CubinCache::CubinCache() {
-  const char *cache = std::getenv("XDG_CACHE_HOME");
-  const char *home = std::getenv("HOME");
-  if (cache && *cache)
-    folder = std::string(cache) + "/llmopt/cubins";
-  else if (home && *home)
-    folder = std::string(home) + "/.cache/llmopt/cubins";
-}
+CubinCache::CubinCache() : folder(userCacheFolder("cubins")) {}
 
 static std::string headLine(const std::string &key, const std::string &cubin) {
   return key + " " + checksumText(cubin.data(), cubin.size()) + "\n";

@@ -40,13 +40,23 @@ static Result<std::string> readListed(const Artifact &artifact, const std::strin
   return readFile(artifact.path + "/" + name);
 }
 
-/// The functions to load from each source file, by the name of its kernel.
-static Result<std::map<std::string, std::set<std::string>>> functionsOf(const Artifact &artifact,
-                                                                        const CudaPlan &plan) {
-  std::map<std::string, std::set<std::string>> functions;
+namespace {
+/// What to load from a source file.
+struct Wanted {
+  std::set<std::string> functions;
+  std::string macros; ///< that make functions other instances than they were compiled with
+};
+} // namespace
+
+/// By the name of the kernel that the source file is of.
+static Result<std::map<std::string, Wanted>> functionsOf(const Artifact &artifact,
+                                                         const CudaPlan &plan) {
+  std::map<std::string, Wanted> functions;
   std::map<std::string, std::string> owners;
   auto add = [&](const std::string &kernel, const CudaGrid &grid) -> Status {
-    functions[kernel].insert(grid.function);
+    Wanted &wanted = functions[kernel];
+    if (wanted.functions.insert(grid.function).second && grid.tuned)
+      wanted.macros += grid.schedule.macros(grid.function);
     const std::string &owner = owners.emplace(grid.function, kernel).first->second;
     if (owner != kernel)
       return makeError("{}: function '{}' belongs to kernels '{}' and '{}'", artifact.path,
@@ -81,11 +91,13 @@ static Status checkShared(const Artifact &artifact, const CudaPlan &plan, const 
 Result<CudaSources> CudaSources::read(const Artifact &artifact, const CudaPlan &plan) {
   LLMOPT_ASSIGN(auto functions, functionsOf(artifact, plan));
   CudaSources result;
-  for (const auto &[kernel, names] : functions) {
+  for (const auto &[kernel, wanted] : functions) {
     CudaSource source;
     source.name = cudaSourceName(kernel);
     LLMOPT_ASSIGN(source.content, readListed(artifact, source.name));
-    source.kernels.assign(names.begin(), names.end());
+    if (!wanted.macros.empty()) // messages keep the lines of the file
+      source.content = wanted.macros + "#line 1\n" + source.content;
+    source.kernels.assign(wanted.functions.begin(), wanted.functions.end());
     result.sources.push_back(std::move(source));
   }
   for (const auto &[name, record] : artifact.manifest.files)

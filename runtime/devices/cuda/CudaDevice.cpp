@@ -9,8 +9,10 @@
 #include "runtime/devices/cuda/CudaMemory.h"
 #include "runtime/devices/cuda/CudaPlan.h"
 #include "runtime/devices/cuda/CudaWeights.h"
+#include "runtime/devices/cuda/TuningFile.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <deque>
 #include <map>
 #include <utility>
@@ -61,6 +63,7 @@ public:
   int threads() const override { return 1; }
 
 private:
+  Status tune(const std::string &arch);
   StepSize expectedStep() const { return {options.stepRows, expectedLogitRows, expectedLogitRows}; }
   Result<CudaAddress> allocate(uint64_t bytes, const std::string &what);
   Status grow(Arena &arena, uint64_t bytes, const std::string &what);
@@ -165,10 +168,23 @@ Status CudaDevice::fit(const LlmoptBatch &next) {
   return success();
 }
 
+Status CudaDevice::tune(const std::string &arch) {
+  LLMOPT_ASSIGN(auto tuning, openTuning(options.tuning, driver->card(), arch, options.quiet));
+  if (!tuning)
+    return success();
+  LLMOPT_ASSIGN(int64_t functions,
+                plan.tune(*tuning, artifact().manifest.batchInvariant, driver->card().sharedBytes));
+  if (!options.quiet)
+    fmt::print(stderr, "note: {} function{} scheduled as {} says\n", functions,
+               functions == 1 ? " is" : "s are", tuning->path);
+  return success();
+}
+
 Status CudaDevice::load() {
   const Artifact &artifact = this->artifact();
   LLMOPT_ASSIGN(std::string arch, cudaArchitecture(artifact, driver->card()));
   LLMOPT_ASSIGN(plan, CudaPlan::read(artifact.plan, artifact.path + "/plan.json"));
+  LLMOPT_TRY(tune(arch));
   LLMOPT_ASSIGN(freeAtOpen, driver->freeBytes());
   uint64_t needed = memory.weightBytes() + memory.workspaceBytes(expectedStep());
   if (needed > freeAtOpen)

@@ -1,6 +1,7 @@
 #include "runtime/devices/cuda/CudaPlan.h"
 
 #include <algorithm>
+#include <set>
 
 namespace llmopt {
 
@@ -47,6 +48,28 @@ static Result<bool> optionalBool(const Json &json, const char *key, const std::s
   return jsonBool(json, key, what);
 }
 
+/// The grid is what follows from its schedule, so that it may be given another.
+static Status readSchedule(CudaGrid &grid, const Json &json, const std::string &what) {
+  LLMOPT_ASSIGN(const Json *fields, jsonObject(json, "schedule", what));
+  LLMOPT_ASSIGN(grid.schedule, CudaSchedule::fromJson(*fields, what + ": schedule"));
+  CudaInstance instance = grid.schedule.instance();
+  if (instance.tiles != grid.tiles || instance.rowsPerTile != grid.rowsPerTile ||
+      instance.threads != grid.threads || instance.sharedBytes != grid.sharedBytes ||
+      grid.perSequence)
+    return makeError("{}: the grid is not that of its schedule", what);
+  return success();
+}
+
+void CudaGrid::reschedule(const CudaParameters &parameters) {
+  schedule.parameters = parameters;
+  CudaInstance instance = schedule.instance();
+  tiles = instance.tiles;
+  rowsPerTile = instance.rowsPerTile;
+  threads = static_cast<uint32_t>(instance.threads);
+  sharedBytes = static_cast<uint32_t>(instance.sharedBytes);
+  tuned = true;
+}
+
 static Result<CudaGrid> readGrid(const Json &json, const std::string &what) {
   CudaGrid grid;
   LLMOPT_ASSIGN(grid.function, jsonString(json, "name", what));
@@ -63,6 +86,8 @@ static Result<CudaGrid> readGrid(const Json &json, const std::string &what) {
   LLMOPT_ASSIGN(grid.early, optionalBool(json, "early", what));
   grid.threads = static_cast<uint32_t>(threads);
   grid.sharedBytes = static_cast<uint32_t>(shared);
+  if (jsonHas(json, "schedule"))
+    LLMOPT_TRY(readSchedule(grid, json, what));
   return grid;
 }
 
@@ -198,6 +223,27 @@ Result<CudaPlan> CudaPlan::read(const Plan &plan, const std::string &what) {
     LLMOPT_ASSIGN(result.sampling, readSampling(*sampling, what + ": sampling"));
   }
   return result;
+}
+
+//===- Tuning ---------------------------------------------------------------------------------===//
+
+Result<int64_t> CudaPlan::tune(const CudaTuning &tuning, bool batchInvariant, int64_t sharedBytes) {
+  std::set<std::string> tuned;
+  for (auto &variants : launches)
+    for (CudaRowVariant &variant : variants)
+      for (CudaCall &call : variant.calls) {
+        auto *grid = std::get_if<CudaGrid>(&call);
+        if (!grid || !grid->schedule.kind)
+          continue;
+        const CudaSchedule &schedule = grid->schedule;
+        LLMOPT_ASSIGN(auto found, tuning.find(*schedule.kind, schedule.shape, variant.maxRows,
+                                              batchInvariant, sharedBytes));
+        if (!found || *found == schedule.parameters)
+          continue;
+        grid->reschedule(*found);
+        tuned.insert(grid->function);
+      }
+  return static_cast<int64_t>(tuned.size());
 }
 
 } // namespace llmopt

@@ -10,7 +10,7 @@
 //       {"name": "norm_linear_rows4",  // a function of source/KERNEL.cu
 //        "tiles": 320, "rows_per_tile": 4, "per_sequence": false, "block": 256, "shared": 67840,
 //        "splits": 66,                 // most blocks for the work of one; absent: one
-//        "early": true},
+//        "early": true, "schedule": {...}}, // of a linear: CudaSchedule.h
 //       {"product": {"a": 0, "b": 1, "c": 2,  // or a product by the vendor's library: arguments
 //        "columns": 4096, "depth": 4096, "stride": 4096, "inputs": "bf16", "output": "f32"}}]}]}
 //
@@ -31,7 +31,9 @@
 #define LLMOPT_RUNTIME_DEVICES_CUDA_CUDAPLAN_H
 
 #include "runtime/artifact/Artifact.h"
+#include "runtime/artifact/CudaSchedule.h"
 #include "runtime/devices/cuda/Driver.h"
+#include "support/CudaTuning.h"
 
 #include <cstdint>
 #include <optional>
@@ -53,8 +55,12 @@ struct CudaGrid {
   int64_t splits = 1;
   uint32_t threads = 1;
   uint32_t sharedBytes = 0;
-  bool early = false; ///< see CudaLaunch::early
+  bool early = false;    ///< see CudaLaunch::early
+  CudaSchedule schedule; ///< of a linear
+  bool tuned = false;    ///< the schedule is not the one that it was compiled with
 
+  /// Makes it another instance of its template; one that CudaTemplate::check() has passed.
+  void reschedule(const CudaParameters &parameters);
   /// `resident`: blocks of the function that the card runs at once, at least 1; asked for only
   /// where splits > 1.
   int64_t blocks(int64_t rows, int64_t sequences, int64_t resident) const;
@@ -91,6 +97,11 @@ struct CudaPlan {
   /// What runs for a step: `rows` of the launch's space, `decode` if each token is of another
   /// sequence.
   const std::vector<CudaCall> &calls(size_t launch, int64_t rows, bool decode) const;
+
+  /// Gives functions the schedules that were found for them, where they are others than those that
+  /// they were compiled with; how many functions that are. An Error if one cannot take what the
+  /// file has for it.
+  Result<int64_t> tune(const CudaTuning &tuning, bool batchInvariant, int64_t sharedBytes);
 };
 
 /// The name of the source file of a kernel: "source/NAME.cu".

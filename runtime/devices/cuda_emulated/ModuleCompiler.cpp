@@ -7,7 +7,6 @@
 #include "support/Progress.h"
 #include "support/ThreadPool.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -141,17 +140,11 @@ static std::string wrap(const CudaSource &source) {
 
 /// Empty if there is no place for it.
 static std::string cacheFolder() {
-  fs::path root;
-  if (const char *cache = std::getenv("XDG_CACHE_HOME"); cache && *cache)
-    root = cache;
-  else if (const char *home = std::getenv("HOME"); home && *home)
-    root = fs::path(home) / ".cache";
-  else
-    return "";
-  fs::path folder = root / "llmopt" / "emulated";
+  std::string folder = userCacheFolder("emulated");
   std::error_code code;
-  fs::create_directories(folder, code);
-  return code ? "" : folder.string();
+  if (!folder.empty())
+    fs::create_directories(folder, code);
+  return code ? "" : folder;
 }
 
 /// Entries end with a checksum of what is before; the loader does not mind.

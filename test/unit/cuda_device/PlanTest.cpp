@@ -1,5 +1,6 @@
 //===- PlanTest.cpp - Facts of the target that nobody vouches for -----------------------------===//
 
+#include "runtime/devices/cuda/CudaCode.h"
 #include "runtime/devices/cuda/CudaPlan.h"
 #include "test/unit/cuda_device/SmallModel.h"
 
@@ -24,6 +25,30 @@ Json &function(Plan &plan, int launch, int variant = 0) {
 }
 Json &product(Plan &plan) { return variants(plan, 2)[1]["functions"][1]["product"]; }
 Json &sampling(Plan &plan) { return plan.target["sampling"]; }
+
+/// Makes the head's function for few rows an instance of a template.
+Json &scheduled(Plan &plan) {
+  CudaSchedule schedule;
+  schedule.kind = findCudaTemplate("matvec");
+  schedule.shape = {4, 8, {{8, 1}}, "f32", "f32"};
+  schedule.parameters = {{"rows", 4}, {"columns", 8}, {"warps", 2}, {"stages", 2}};
+  CudaInstance instance = schedule.instance();
+  Json &few = function(plan, 2);
+  few["tiles"] = instance.tiles;
+  few["rows_per_tile"] = instance.rowsPerTile;
+  few["block"] = instance.threads;
+  few["shared"] = instance.sharedBytes;
+  few["schedule"] = schedule.toJson();
+  return few["schedule"];
+}
+
+CudaTuning tuningOf(const CudaParameters &parameters) {
+  CudaTuning tuning;
+  tuning.path = "tuned.json";
+  tuning.functions["matvec depth 4 columns 8 streams 1 f32 rows 4"] = {parameters, 1, 2};
+  tuning.functions["matvec depth 4 columns 9 streams 1 f32 rows 4"] = {{}, 1, 2};
+  return tuning;
+}
 } // namespace
 
 TEST(CudaPlan, ReadsTheSmallModels) {
@@ -75,6 +100,46 @@ TEST(CudaPlan, VariantsOfDecodes) {
   EXPECT_EQ(name(4, true), "embed_few");
   EXPECT_EQ(name(5, true), "embed_decodes");
   EXPECT_EQ(name(5, false), "embed_many");
+}
+
+TEST(CudaPlan, GivesFunctionsTheSchedulesThatWereFound) {
+  SmallModel model;
+  scheduled(model.artifact.plan);
+  auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
+  ASSERT_TRUE(plan) << plan.error().message();
+  auto tuning = tuningOf({{"rows", 2}, {"columns", 4}, {"warps", 4}, {"stages", 3}});
+  auto count = plan->tune(tuning, /*batchInvariant=*/false, 100 * 1024);
+  ASSERT_TRUE(count) << count.error().message();
+  EXPECT_EQ(*count, 1);
+  const auto &grid = std::get<CudaGrid>(plan->calls(2, 4, false)[0]);
+  EXPECT_TRUE(grid.tuned);
+  EXPECT_EQ(grid.tiles, 2);
+  EXPECT_EQ(grid.rowsPerTile, 2);
+  EXPECT_EQ(grid.threads, 128u);
+  EXPECT_EQ(grid.sharedBytes, 4u * 3 * 4 * 512 + 2 * 16 * 4 + 4 * 4 * 2 * 4);
+
+  auto sources = CudaSources::read(model.artifact, *plan);
+  ASSERT_TRUE(sources) << sources.error().message();
+  EXPECT_THAT(sources->sources, testing::Contains(testing::Field(
+                                    &CudaSource::content,
+                                    "#define head_few_SCHEDULE /*Rows=*/2, /*Columns=*/4, "
+                                    "/*Warps=*/4, /*Stages=*/3\n#define head_few_TILES 2\n"
+                                    "#define head_few_THREADS 128\n#define head_few_SHARED 24832\n"
+                                    "#line 1\n// source/head.cu")));
+}
+
+TEST(CudaPlan, KeepsSchedulesThatAreTheSameOrForOthers) {
+  SmallModel model;
+  scheduled(model.artifact.plan);
+  auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
+  ASSERT_TRUE(plan) << plan.error().message();
+  auto same = tuningOf({{"rows", 4}, {"columns", 8}, {"warps", 2}, {"stages", 2}});
+  auto other = tuningOf({{"rows", 2}, {"columns", 4}, {"warps", 4}, {"stages", 3}});
+  for (const auto &[tuning, invariant] : {std::pair(same, false), std::pair(other, true)}) {
+    auto count = plan->tune(tuning, invariant, 100 * 1024);
+    ASSERT_TRUE(count);
+    EXPECT_EQ(*count, 0);
+  }
 }
 
 TEST_P(BadCudaPlan, IsRefused) {
@@ -147,6 +212,16 @@ INSTANTIATE_TEST_SUITE_P(
                "has not a row of 4 elements for each of the launch's"},
         Damage{"UnknownType", [](Plan &p) { product(p)["inputs"] = "f64"; },
                "field 'inputs' is 'f64', not 'f32', 'f16' or 'bf16'"},
+        Damage{"UnknownTemplate", [](Plan &p) { scheduled(p)["kind"] = "zork"; },
+               "schedule: there is no template 'zork'"},
+        Damage{"BadParameter", [](Plan &p) { scheduled(p)["parameters"]["columns"] = 3; },
+               "schedule: columns and rows are powers of two"},
+        Damage{"OtherGrid", [](Plan &p) { scheduled(p)["parameters"]["columns"] = 4; },
+               "the grid is not that of its schedule"},
+        Damage{"NoSegments", [](Plan &p) { scheduled(p)["segments"] = Json::array(); },
+               "schedule: there are no segments"},
+        Damage{"SegmentIsNoPair", [](Plan &p) { scheduled(p)["segments"] = {1}; },
+               "schedule: segment 0 is no pair"},
         Damage{"NoAdvance", [](Plan &p) { sampling(p)["functions"].erase("advance"); },
                "plan.json: sampling: field 'advance' is missing"},
         Damage{"NegativeWorkspace", [](Plan &p) { sampling(p)["workspace_row_bytes"] = -1; },
