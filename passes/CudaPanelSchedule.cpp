@@ -22,32 +22,37 @@ static int64_t halfOf(const CudaTarget &target) {
   return target.multiprocessorSharedBytes / 2 - CudaTarget::reservedBytes;
 }
 
-/// Few rows: 16 outputs a block, eight warps on K in slices of 128 elements (4 KiB of weights), as
-/// many slices under way as shared memory has room for: with two blocks on a multiprocessor, 192
-/// KiB is what the best published kernels keep. Where there are no two blocks for each, one may
-/// have all of it. Null if the rows of x leave no room.
+/// Few rows: tiles of 16 outputs, slices of 512 elements of K (16 KiB of weights), eight warps, and
+/// one block for each multiprocessor, which makes tile after tile. Two blocks have room side by
+/// side: while one kernel ends, the next one's has its first weights under way. So what is in
+/// flight on a multiprocessor is a ring of some 100 KiB, several times what its share of the
+/// bandwidth needs (25 GB/s times a microsecond). Where rows of x leave a half no room for three
+/// stages, the block takes it all. Null if they leave none there either.
 static Attribute matvecPanels(MLIRContext *context, int64_t rows, int64_t columns, int64_t depth,
                               const CudaTarget &target) {
-  constexpr int64_t tileColumns = 16, sliceDepth = 128, warps = 8, mostStages = 6;
-  constexpr int64_t stageBytes = warps * (tileColumns * sliceDepth * 2 + 8);
-  int64_t xBytes = rows * (llvm::alignTo(depth, 64) + 8) * 2;
-  int64_t sumBytes = warps * tileColumns * rows * 4;
-  int64_t useful = llvm::divideCeil(llvm::divideCeil(depth, sliceDepth), warps);
-  bool oneBlockEach = llvm::divideCeil(columns, tileColumns) <= uint64_t(target.multiprocessors);
+  constexpr int64_t tileColumns = 16, sliceDepth = 512, warps = 8, leastStages = 3, mostStages = 8;
+  constexpr int64_t stageBytes = tileColumns * sliceDepth * 2 + 16;
+  int64_t workBytes =
+      rows * (llvm::alignTo(depth, 64) + 8) * 2 + 2 * warps * tileColumns * rows * 4;
+  // Of all tiles that a block makes.
+  int64_t useful = llvm::divideCeil(depth, sliceDepth) *
+                   llvm::divideCeil(llvm::divideCeil(columns, tileColumns), target.multiprocessors);
   auto stagesWithin = [&](int64_t bytes) {
-    return std::min({useful, mostStages, (bytes - xBytes - sumBytes) / stageBytes});
+    return std::min({useful, mostStages, (bytes - workBytes) / stageBytes});
   };
-  int64_t stages = oneBlockEach ? 0 : stagesWithin(halfOf(target));
-  if (stages < std::min<int64_t>(useful, 2))
+  int64_t least = std::min(useful, leastStages);
+  int64_t stages = stagesWithin(halfOf(target));
+  if (stages < least)
     stages = stagesWithin(target.blockSharedBytes);
-  if (stages < std::min<int64_t>(useful, 2))
+  if (stages < least)
     return {};
   return dictionary(context, "matvec_panels", rows,
                     {{"rows", rows},
                      {"columns", tileColumns},
                      {"depth", sliceDepth},
                      {"warps", warps},
-                     {"stages", stages}});
+                     {"stages", stages},
+                     {"blocks", 1}});
 }
 
 /// More rows: as many stages of 64 elements of K as `bytes` of shared memory hold.

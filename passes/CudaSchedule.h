@@ -14,9 +14,10 @@ namespace llmopt {
 ///   `kind` "matvec" (kernels/matvec.cuh: `rows`, `columns`, `warps`, `stages`) or "gemm"
 ///   (kernels/gemm.cuh: `columns`, `rows`, `depth`, `stages`, `warp_columns`, `warp_rows`,
 ///   `warp_depths`), or where the weight lies in panels "matvec_panels" (`rows`, `columns`,
-///   `depth`, `warps`, `stages`) or "gemm_wgmma" (`columns`, `rows`, `stages`, `consumers`), or
-///   "library", a plain product by the vendor's (isPlainProduct); and `workspace_row_bytes` for a
-///   row of the input where many rows make it first;
+///   `depth`, `warps`, `stages`, and `blocks`, the most for a multiprocessor) or "gemm_wgmma"
+///   (`columns`, `rows`, `stages`, `consumers`), or "library", a plain product by the vendor's
+///   (isPlainProduct); and `workspace_row_bytes` for a row of the input where many rows make it
+///   first;
 /// - attention: `decode_rows`, up to which each row is by itself, 16 of a key-value head's query
 ///   heads in a tile; its keys are divided among blocks as the card has room for, at most so many
 ///   that one row has `splits`. Likewise where more sequences decode at once, with `batch_heads`

@@ -47,18 +47,22 @@ static const char *matvecProblem(const CudaLinearShape &, const CudaParameters &
 
 //===- matvec_panels: kernels/matvec_panels.cuh -----------------------------------------------===//
 
-static int64_t panelsThreads(const CudaParameters &p) { return 32 * p.at("warps"); }
+/// With a warp that loads.
+static int64_t panelsThreads(const CudaParameters &p) { return 32 * (p.at("warps") + 1); }
 
 static int64_t panelsShared(const CudaLinearShape &shape, const CudaParameters &parameters) {
   Reader p{parameters};
-  return p("warps") * p("stages") * (p("columns") * p("depth") * 2 + 8) +
-         p("rows") * (roundUp(shape.depth, 64) + 8) * 2 + p("warps") * p("columns") * p("rows") * 4;
+  return p("stages") * (p("columns") * p("depth") * 2 + 16) +
+         p("rows") * (roundUp(shape.depth, 64) + 8) * 2 +
+         2 * p("warps") * p("columns") * p("rows") * 4;
 }
 
 static const char *panelsProblem(const CudaLinearShape &, const CudaParameters &parameters) {
   Reader p{parameters};
-  if (p("columns") % 16 != 0 || p("depth") % 32 != 0)
-    return "a product takes multiples of 16 columns and of 32 of depth";
+  if (p("columns") % 16 != 0 || p("depth") % (32 * p("warps")) != 0)
+    return "a warp takes multiples of 16 columns and of 32 of depth";
+  if (p("blocks") > 32)
+    return "a multiprocessor has at most 32 blocks";
   return nullptr;
 }
 
@@ -146,9 +150,10 @@ static const std::vector<CudaTemplate> &templates() {
        /*takesRows=*/true,
        {{"rows", "Rows", {}, true},
         {"columns", "Columns", {16, 32, 64}, true},
-        {"depth", "Depth", {64, 128, 256, 512}, false},
+        {"depth", "Depth", {128, 256, 512, 1024}, false},
         {"warps", "Warps", {4, 8, 16}, false},
-        {"stages", "Stages", {1, 2, 3, 4, 5, 6, 8}, true}},
+        {"stages", "Stages", {1, 2, 3, 4, 5, 6, 8, 10, 12}, true},
+        {"blocks", "Blocks", {1, 2}, true}},
        panelsThreads,
        panelsShared,
        panelsProblem},
@@ -224,6 +229,8 @@ CudaInstance CudaTemplate::instance(const CudaLinearShape &shape,
   result.rowsPerTile = given.at("rows");
   result.threads = threads(given);
   result.sharedBytes = sharedBytes(shape, given);
+  if (find("blocks"))
+    result.blocksPerMultiprocessor = given.at("blocks");
   return result;
 }
 

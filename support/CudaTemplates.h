@@ -41,12 +41,14 @@ struct CudaLinearShape {
   int64_t streams() const; ///< the most of a segment
 };
 
-/// How an instance is launched: blocks = tiles * ceil(rows / rowsPerTile).
+/// How an instance is launched: tiles * ceil(rows / rowsPerTile), a block for each, or, where
+/// blocks make one tile after the other, at most blocksPerMultiprocessor for each multiprocessor.
 struct CudaInstance {
   int64_t tiles = 0;
   int64_t rowsPerTile = 0;
   int64_t threads = 0;
   int64_t sharedBytes = 0;
+  int64_t blocksPerMultiprocessor = 0; ///< 0: a block for each tile
 };
 
 struct CudaParameter {

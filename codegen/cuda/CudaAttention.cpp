@@ -229,15 +229,18 @@ private:
           function.name, function.sharedBytes, headDim(), limit);
     out.line();
     openFunction(out, planned, pointers, function);
-    out.line("using Kernel = Attention<Config, {}, /*Decode=*/{}>;", products.type,
-             instance.decode);
+    function.type =
+        fmt::format("Attention<Config, {}, /*Decode=*/{}>", products.type, instance.decode);
+    out.line("using Kernel = {};", function.type);
     out.line("static_assert(Kernel::tilesOfRows == {} && Kernel::rowsOfTile == {} && "
              "Kernel::threads == {} && Kernel::sharedBytes == {}, \"as the plan says\");",
              tiles, function.rowsPerTile, function.threads, function.sharedBytes);
     bool split = splitBlocks(instance) > 0;
-    out.line("Kernel::tile(step, {}, {}, {}, {}, {}, blockIdx.x, gridDim.x, shared, GridGate());",
-             pointers.operand(op.getQuery()), pointers.operand(op.getCache()), pointers.result(0),
-             split ? "partials" : "nullptr", split ? "arrivals" : "nullptr");
+    function.call = fmt::format("step, {}, {}, {}, {}, {}", pointers.operand(op.getQuery()),
+                                pointers.operand(op.getCache()), pointers.result(0),
+                                split ? "partials" : "nullptr", split ? "arrivals" : "nullptr");
+    function.countsTiles = true;
+    out.line("Kernel::tile({}, blockIdx.x, gridDim.x, shared, GridGate());", function.call);
     out.close();
     variant.functions.push_back(function);
     return llmopt::success();

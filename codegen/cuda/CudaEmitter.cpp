@@ -69,6 +69,8 @@ static Json toJson(const std::vector<CudaVariant> &variants) {
                     {"early", true}};
       if (function.perSequence)
         entry["per_sequence"] = true;
+      if (function.blocksPerMultiprocessor)
+        entry["blocks_per_multiprocessor"] = function.blocksPerMultiprocessor;
       if (function.splits > 1)
         entry["splits"] = function.splits;
       if (function.schedule.kind)

@@ -17,6 +17,8 @@
 //        {"name": "norm_linear_rows4",
 //         "tiles": 320, "rows_per_tile": 4,  // blocks: tiles * ceil(rows / rows_per_tile)
 //         "per_sequence": true,              // tiles * (rows / rows_per_tile + sequences) instead
+//         "blocks_per_multiprocessor": 1,    // at most so many, which share these; if absent a
+//                                            // block for each
 //         "splits": 66,                      // each of these may be several blocks, as many as
 //                                            // run at once, at most tiles * splits in all
 //         "block": 256,                      // threads

@@ -78,6 +78,7 @@ private:
     function.rowsPerTile = instance.rowsPerTile;
     function.threads = instance.threads;
     function.sharedBytes = instance.sharedBytes;
+    function.blocksPerMultiprocessor = instance.blocksPerMultiprocessor;
     LLMOPT_TRY(checkShared(function));
     out.line();
     if (!kind.takesRows && !linear.isDirect)
@@ -125,7 +126,7 @@ private:
   }
 
   /// Which instance it is can be said where the source is compiled, and the function be left out.
-  void emitProduct(const CudaFunction &function) {
+  void emitProduct(CudaFunction &function) {
     const std::string &name = function.name;
     out.line("#ifndef {}_LEFT_OUT", name);
     out.line("#ifndef {}_SCHEDULE", name);
@@ -138,9 +139,19 @@ private:
     out.line("static_assert(Kernel::columnTiles == {0}_TILES && Kernel::threads == {0}_THREADS && "
              "Kernel::sharedBytes == {0}_SHARED, \"as the plan says\");",
              name);
-    out.line("Kernel::tile({}, {}, Epilogue{{arguments}}, {}, blockIdx.x, shared, GridGate());",
-             pointers.operand(linear.weight),
-             function.schedule.kind->takesRows ? input() : madeInput(), rowCount());
+    function.type = fmt::format(fmt::runtime(function.schedule.kind->format),
+                                function.schedule.kind->arguments(function.schedule.parameters));
+    std::string weight = pointers.operand(linear.weight);
+    function.call =
+        fmt::format("{}, Epilogue{{arguments}}, {}",
+                    function.schedule.kind->takesRows ? input() : madeInput(), rowCount());
+    if (function.blocksPerMultiprocessor) {
+      out.line("Tiles tiles{{blockIndex(), blockCount(), Kernel::tileCount({})}};", rowCount());
+      out.line("Kernel::run({}, {}, tiles, shared, GridGate());", weight, function.call);
+    } else {
+      function.call = weight + ", " + function.call;
+      out.line("Kernel::tile({}, blockIdx.x, shared, GridGate());", function.call);
+    }
     out.close();
     out.line("#endif");
   }

@@ -73,4 +73,15 @@ std::string CudaPointers::parameters() const {
   return text;
 }
 
+void CudaPointers::declareFromStep(SourceWriter &out) const {
+  for (auto [index, pointer] : llvm::enumerate(pointers)) {
+    bool isConst = pointer.type.rfind("const ", 0) == 0;
+    std::string from = fmt::format("kernel.arguments[{}]", index);
+    if (!isConst)
+      from = fmt::format("const_cast<void *>({})", from);
+    out.line("[[maybe_unused]] auto *{} = static_cast<{} *>({});", pointer.name, pointer.type,
+             from);
+  }
+}
+
 } // namespace llmopt

@@ -251,7 +251,9 @@ Result<std::vector<CudaVariant>> emitCudaRows(SourceWriter &out, const PlannedKe
   openFunction(out, planned, pointers, function);
   out.line("static_assert(RowKernel::threads == {} && RowKernel::sharedBytes == {});",
            function.threads, function.sharedBytes);
-  out.line("RowKernel::tile(Rows{{arguments}}, blockIdx.x, shared, GridGate());");
+  function.type = "RowKernel";
+  function.call = "Rows{arguments}";
+  out.line("RowKernel::tile({}, blockIdx.x, shared, GridGate());", function.call);
   out.close();
   CudaVariant variant;
   variant.functions.push_back(function);

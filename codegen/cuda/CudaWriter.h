@@ -32,6 +32,9 @@ public:
   std::string initializers() const;
   /// "const __grid_constant__ LlmoptBatch step, const bf16 *input, ...".
   std::string parameters() const;
+  /// Declares the pointers, from the `arguments` of an LlmoptStepKernel `kernel`.
+  void declareFromStep(SourceWriter &out) const;
+  size_t count() const { return pointers.size(); }
 
 private:
   struct Pointer {
@@ -49,9 +52,15 @@ struct CudaFunction {
   std::string header; ///< of kernels/ that has its template
   int64_t tiles = 1, rowsPerTile = 1;
   bool perSequence = false;
+  /// Not 0: at most so many blocks for each multiprocessor, which share the tiles.
+  int64_t blocksPerMultiprocessor = 0;
   int64_t splits = 1;
   int64_t threads = 0, sharedBytes = 0;
   CudaSchedule schedule; ///< of a linear
+  /// How it is called: the template's instance, and its arguments up to the tile's
+  /// index; of one that streams, behind the weight.
+  std::string type, call;
+  bool countsTiles = false; ///< behind the index it takes the number of all tiles
   /// Instead of a function: a product by the vendor's library, as CudaEmitter.h says.
   Json product;
 };

@@ -67,7 +67,7 @@ module attributes {llm.phase = "kernels", llm.config = {vocabulary = 24 : i64}} 
 
 // CHECK-LABEL: llm.phase = "scheduled"
 // CHECK: llm.weight @h : tensor<40x24xbf16, #llm.packed<panel = 8, interleave = 8>> {
-// CHECK: llm.kernel "linear"({{.*}}) attributes {schedule = {target = "cuda", variants = [{columns = 16 : i64, depth = 128 : i64, kind = "matvec_panels", max_rows = 1 : i64, {{.*}}kind = "gemm_wgmma"{{[^}]*}}}]}}
+// CHECK: llm.kernel "linear"({{.*}}) attributes {schedule = {target = "cuda", variants = [{blocks = 1 : i64, columns = 16 : i64, depth = 512 : i64, kind = "matvec_panels", max_rows = 1 : i64, {{.*}}kind = "gemm_wgmma"{{[^}]*}}}]}}
 // SM80: llm.weight @h : tensor<40x24xbf16> {
 !cache = !llm.cache<layers = 1, heads = 1, head_dim = 8, page = 16, type = bf16>
 module attributes {llm.phase = "kernels", llm.config = {vocabulary = 24 : i64}} {

@@ -218,7 +218,7 @@ template <class Shape, class Schedule> struct Gemm {
     int stage = 0;
     for (int s = 0; s < steps; ++s) {
       waitCopies<Schedule::stages - 2>();
-      syncThreads();
+      syncThreads<threads>();
       int ahead = s + Schedule::stages - 1;
       char *aheadStage = shared + (stage == 0 ? Schedule::stages - 1 : stage - 1) * stageBytes;
       if (ahead < steps) {
@@ -232,11 +232,11 @@ template <class Shape, class Schedule> struct Gemm {
       stage = stage == Schedule::stages - 1 ? 0 : stage + 1;
     }
     waitCopies<0>();
-    syncThreads();
+    syncThreads<threads>();
 
     float *sums = reinterpret_cast<float *>(shared);
     product.stage(sums, sumStride);
-    syncThreads();
+    syncThreads<threads>();
     store(columns, epilogue, firstRow, rowCount, sums);
   }
 

@@ -21,12 +21,17 @@ namespace llmopt::cuda {
 
 LLMOPT_DEVICE int threadIndex() { return threadIdx.x; }
 LLMOPT_DEVICE int blockIndex() { return blockIdx.x; }
+LLMOPT_DEVICE int blockCount() { return gridDim.x; }
 LLMOPT_DEVICE void syncThreads() { __syncthreads(); }
 /// A barrier of the first `Threads` threads of the block, all of which have to come; others may
 /// not. It is the same barrier 0 that all threads of the block use.
 template <int Threads> LLMOPT_DEVICE void syncThreads() {
   static_assert(Threads % 32 == 0, "barriers are of whole warps");
   asm volatile("bar.sync 0, %0;" ::"n"(Threads) : "memory");
+}
+/// Waits for `threads` threads (whole warps) at barrier `index` of 1 to 15.
+LLMOPT_DEVICE void syncNamed(int index, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(index), "r"(threads) : "memory");
 }
 LLMOPT_DEVICE void syncWarp() { __syncwarp(); }
 /// The value of lane (own lane ^ mask). All 32 lanes take part.

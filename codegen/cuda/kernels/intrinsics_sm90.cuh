@@ -75,6 +75,11 @@ LLMOPT_DEVICE void arriveExpecting(SharedBarrier &barrier, int bytes) {
       "r"(bytes)
       : "memory");
 }
+/// Arrives when the copies that this thread has started by copyAsync are there.
+LLMOPT_DEVICE void arriveAfterCopies(SharedBarrier &barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(sharedAddress(&barrier))
+               : "memory");
+}
 /// Returns when the phase of this parity is over: at once if the running phase is of the other.
 LLMOPT_DEVICE void waitBarrier(SharedBarrier &barrier, int parity) {
   unsigned done;
@@ -88,11 +93,6 @@ LLMOPT_DEVICE void waitBarrier(SharedBarrier &barrier, int parity) {
                  : "r"(sharedAddress(&barrier)), "r"(parity)
                  : "memory");
   } while (done == 0);
-}
-
-/// Waits for `threads` threads (whole warps) at barrier `index` of 1 to 15.
-LLMOPT_DEVICE void syncNamed(int index, int threads) {
-  asm volatile("bar.sync %0, %1;" ::"r"(index), "r"(threads) : "memory");
 }
 
 /// Shows what this thread wrote in shared memory to bulk copies and the products of warpgroups.

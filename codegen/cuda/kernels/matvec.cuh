@@ -140,7 +140,7 @@ private:
     }
     block.forEach((Rows - rowCount) * xStride,
                   [&](int i) { x[rowCount * xStride + i] = fromFloat<Compute>(0.0f); });
-    syncThreads();
+    syncThreads<threads>();
   }
 
   /// As many consecutive x as a piece has weights, as floats.
@@ -203,7 +203,7 @@ private:
       LLMOPT_UNROLL
     for (int i = 0; i < Reduction::perLane; ++i)
       partial[warpIndex() * count + Reduction::firstSum(laneIndex()) + i] = sums[i];
-    syncThreads();
+    syncThreads<threads>();
     for (int i = threadIndex(); i < Columns * rowCount; i += threads) {
       int row = i / Columns;
       columns.finish(epilogue, firstRow + row, i % Columns, [&](int column) {

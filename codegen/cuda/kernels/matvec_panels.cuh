@@ -1,10 +1,10 @@
 //===- matvec_panels.cuh - Linears of few rows on sm_90a: a stream of panels ------------------===//
 //
 // With few rows the time is that of reading the weights once. They lie in panels (panels.cuh), so
-// eight columns' whole depth is one stream. A block makes `Columns` outputs of up to `Rows` rows.
-// Its warps split K: in slices of `Depth` elements, warp w takes slices w, w + Warps, ... Each warp
-// keeps a queue of `Stages` slices under way, which it alone fills (by bulk copies) and empties, so
-// that the main loop has no barrier of the block.
+// eight columns' whole depth is one stream. A tile is `Columns` outputs of up to `Rows` rows, and a
+// block makes one tile after the other: a loader warp streams their weights (stream.cuh) in slices
+// of `Depth` elements of K, without a pause between tiles, `Stages` of them under way. `Warps`
+// warps multiply, each its part of every slice.
 //
 // Products are those of the tensor cores, weights as the left (M) operand: a row of x is a column
 // of its own, whose sums do not depend on the rows beside it, and arithmetic costs next to nothing.
@@ -16,157 +16,162 @@
 #define LLMOPT_CUDA_MATVEC_PANELS_CUH
 
 #include "panels.cuh"
+#include "stream.cuh"
 
 namespace llmopt::cuda {
 
-/// The queue of a warp whose tiles are whole panels: a lane brings the slice of each panel.
-template <class Shape, int Columns, int Depth, int Stages> class BulkQueue {
+/// Brings slices of tiles that are whole panels: a lane of the loader warp for each panel.
+template <class Shape, int Columns, int Depth> class PanelSlices {
 public:
   using Weight = typename Shape::Weight;
-  static constexpr int stageBytes = Columns * Depth * 2;
 
-  LLMOPT_DEVICE BulkQueue(const Weight *weight, const ColumnTile<Shape, Columns> &tile, char *queue,
-                          SharedBarrier *arrived)
-      : panel(weight, tile), queue(queue), arrived(arrived) {
-    if (laneIndex() == 0) {
-      for (int s = 0; s < Stages; ++s)
-        initBarrier(arrived[s], 1);
-      fenceBarriers();
-    }
-    syncWarp();
+  LLMOPT_DEVICE PanelSlices(const Weight *weight, const ColumnTile<Shape, Columns> &tile)
+      : panel(weight, tile) {}
+  /// Starts the copies of the slice at `k`, or of what is left of it, to the stream's next stage.
+  template <class Stream> LLMOPT_DEVICE void start(int k, const Stream &stream) const {
+    char *stage = stream.acquire();
+    panel.template copy<Depth>(k, stage, stream.arrived(), policy);
+    if constexpr (Stream::arrivals > 1)
+      if (laneIndex() != 0)
+        arrive(stream.arrived());
   }
-  /// Starts the copies of the slice at `k` to a stage that the warp has done with.
-  LLMOPT_DEVICE void start(int k, int stage) const {
-    panel.template copy<Depth>(k, queue + stage * stageBytes, arrived[stage], policy);
-  }
-  LLMOPT_DEVICE void endStart() const {}
-  /// Returns when the slice that was started `round` times before to this stage is there.
-  LLMOPT_DEVICE void wait(int stage, int round) const { waitBarrier(arrived[stage], round % 2); }
 
 private:
   PanelOfLane<Shape, Columns> panel;
-  char *queue;
-  SharedBarrier *arrived;
   StreamPolicy policy = makeStreamPolicy();
 };
 
-/// The queue where they are not: by pieces of 16 bytes, in groups of asynchronous copies.
-template <class Shape, int Columns, int Depth, int Stages> class PieceQueue {
+/// Brings slices of tiles that are not, by pieces of 16 bytes, zeros past the depth.
+template <class Shape, int Columns, int Depth> class PieceSlices {
 public:
   using Weight = typename Shape::Weight;
-  static constexpr int stageBytes = Columns * Depth * 2;
-  static constexpr int pieces = Columns * Depth / 8 / 32;
+  static constexpr int pieces = Columns * Depth / 8;
 
-  LLMOPT_DEVICE PieceQueue(const Weight *weight, const ColumnTile<Shape, Columns> &tile,
-                           char *queue, SharedBarrier *)
-      : weight(weight), tile(tile), queue(queue) {}
-  LLMOPT_DEVICE void start(int k, int stage) const {
-    LLMOPT_UNROLL
-    for (int i = 0; i < pieces; ++i) {
-      int index = laneIndex() + i * 32; // panel, piece along K, row
+  LLMOPT_DEVICE PieceSlices(const Weight *weight, const ColumnTile<Shape, Columns> &tile)
+      : weight(weight), tile(tile) {}
+  template <class Stream> LLMOPT_DEVICE void start(int k, const Stream &stream) const {
+    static_assert(Stream::arrivals == 32, "each lane tells of its copies");
+    char *stage = stream.acquire();
+    for (int index = laneIndex(); index < pieces; index += 32) { // panel, piece along K, row
       int row = tile.weightRow(index / Depth * 8 + index % 8), at = k + index % Depth / 8 * 8;
       bool valid = row >= 0 && at < Shape::depth;
-      copyAsync(queue + stage * stageBytes + index * 16,
-                valid ? weight + WeightPanels<Shape>::offset(row, at) : weight, valid, policy);
+      copyAsync(stage + index * 16, valid ? weight + WeightPanels<Shape>::offset(row, at) : weight,
+                valid, policy);
     }
-  }
-  /// Ends a group, empty or not: one follows each slice.
-  LLMOPT_DEVICE void endStart() const { commitCopies(); }
-  LLMOPT_DEVICE void wait(int, int) const {
-    waitCopies<Stages - 1>();
-    syncWarp();
+    arriveAfterCopies(stream.arrived());
   }
 
 private:
   const Weight *weight;
   ColumnTile<Shape, Columns> tile;
-  char *queue;
   StreamPolicy policy = makeStreamPolicy();
 };
 
-template <class Shape, int Columns, int Depth, int Stages, bool Whole> struct PanelQueueOf {
-  using Type = PieceQueue<Shape, Columns, Depth, Stages>;
+template <class Shape, int Columns, int Depth, bool Whole> struct SlicesOf {
+  using Type = PieceSlices<Shape, Columns, Depth>;
 };
-template <class Shape, int Columns, int Depth, int Stages>
-struct PanelQueueOf<Shape, Columns, Depth, Stages, true> {
-  using Type = BulkQueue<Shape, Columns, Depth, Stages>;
+template <class Shape, int Columns, int Depth> struct SlicesOf<Shape, Columns, Depth, true> {
+  using Type = PanelSlices<Shape, Columns, Depth>;
 };
 
-template <class Shape, int Rows, int Columns, int Depth, int Warps, int Stages> struct PanelMatvec {
+/// At most `Blocks` blocks for each multiprocessor share the tiles.
+template <class Shape, int Rows, int Columns, int Depth, int Warps, int Stages, int Blocks = 1>
+struct PanelMatvec {
   using Weight = typename Shape::Weight;
   using Compute = typename Shape::Compute;
-  using Queue =
-      typename PanelQueueOf<Shape, Columns, Depth, Stages, wholePanels<Shape, Columns>>::Type;
+  using Tile = ColumnTile<Shape, Columns>;
+  static constexpr bool whole = wholePanels<Shape, Columns>;
+  using Slices = typename SlicesOf<Shape, Columns, Depth, whole>::Type;
+  using Stream = WeightStream<Columns * Depth * 2, Stages, whole ? 1 : 32>;
   static_assert(same<Weight, Compute> && sizeof(Weight) == 2, "16-bit operands");
-  static_assert(Columns % 16 == 0 && Depth % 32 == 0, "whole products");
-  static constexpr int threads = 32 * Warps;
+  static_assert(Columns % 16 == 0 && Depth % (32 * Warps) == 0, "whole products");
+  static constexpr int consumers = 32 * Warps; ///< threads that multiply
+  static constexpr int threads = consumers + 32;
+  static constexpr int part = Depth / Warps; ///< of a slice, a warp's
   static constexpr int slices = (Shape::depth + Depth - 1) / Depth;
   static constexpr int productDepth = (Shape::depth + 15) / 16 * 16;
   static constexpr int tilesM = Columns / 16, tilesN = (Rows + 7) / 8;
 
-  /// Shared memory: the queues of the warps; x, [Rows][depth + padding], whose rows the lanes of a
-  /// load read from different banks; the sums of the warps, [warp][row][column]; the barriers.
-  static constexpr int queueBytes = Warps * Stages * Queue::stageBytes;
+  /// The consumers' shared memory: x, [Rows][depth + padding], whose rows the lanes of a load read
+  /// from different banks; the sums of the warps, [tile % 2][warp][row][column].
   static constexpr int xStride = (Shape::depth + 63) / 64 * 64 + 8;
   static constexpr int xBytes = Rows * xStride * int(sizeof(Compute));
-  static constexpr int sumBytes = Warps * Columns * Rows * 4;
-  static constexpr int sharedBytes = queueBytes + xBytes + sumBytes + Warps * Stages * 8;
-  static constexpr int columnTiles = ColumnTile<Shape, Columns>::count();
+  static constexpr int sums = Warps * Rows * Columns; ///< of a tile
+  static constexpr int workBytes = xBytes + 2 * sums * 4;
+  static constexpr int sharedBytes = Stream::sharedBytes + workBytes;
+  static constexpr int columnTiles = Tile::count();
 
-  /// Tile `index` of columnTiles * ceil(rows / Rows); tiles of the same columns follow each other.
+  static LLMOPT_DEVICE int tileCount(int rows) { return columnTiles * ceilDivide(rows, Rows); }
+
+  /// The tiles of this block, of tileCount(rows); those of the same columns follow each other.
   template <class Prologue, class Epilogue, class Gate>
-  static LLMOPT_DEVICE void tile(const Weight *weight, const Prologue &prologue,
-                                 const Epilogue &epilogue, int rows, int index, char *shared,
-                                 const Gate &gate) {
+  static LLMOPT_DEVICE void run(const Weight *weight, const Prologue &prologue,
+                                const Epilogue &epilogue, int rows, Tiles tiles, char *shared,
+                                const Gate &gate) {
+    Stream stream(shared);
+    if (threadIndex() == 0)
+      stream.start(Warps);
+    syncThreads<threads>();
+    if (threadIndex() >= consumers)
+      load(weight, rows, tiles, stream);
+    else
+      multiply(prologue, epilogue, rows, tiles, shared + Stream::sharedBytes, stream, gate);
+  }
+
+  /// What the loader warp does. The stream's stages may be larger than these slices.
+  template <class AnyStream>
+  static LLMOPT_DEVICE void load(const Weight *weight, int rows, Tiles tiles, AnyStream &stream) {
+    static_assert(AnyStream::stageBytes >= Stream::stageBytes, "room for a slice");
     int rowTiles = ceilDivide(rows, Rows);
-    ColumnTile<Shape, Columns> columns(index / rowTiles);
-    int firstRow = index % rowTiles * Rows;
-    int rowCount = smaller(Rows, rows - firstRow);
-
-    char *queueMemory = shared + warpIndex() * Stages * Queue::stageBytes;
-    Compute *x = reinterpret_cast<Compute *>(shared + queueBytes);
-    float *partial = reinterpret_cast<float *>(shared + queueBytes + xBytes);
-    SharedBarrier *barriers =
-        reinterpret_cast<SharedBarrier *>(shared + queueBytes + xBytes + sumBytes);
-    Queue queue(weight, columns, queueMemory, barriers + warpIndex() * Stages);
-
-    int ownSlices = (slices - warpIndex() + Warps - 1) / Warps;
-    for (int s = 0; s < Stages; ++s) {
-      if (s < ownSlices)
-        queue.start(depthOf(s), s);
-      queue.endStart();
-    }
-
-    gate.wait();
-    loadX(prologue, firstRow, rowCount, x, partial);
-
-    float sums[tilesM][tilesN][4] = {};
-    int stage = 0, round = 0;
-    for (int s = 0; s < ownSlices; ++s) {
-      queue.wait(stage, round);
-      int k = depthOf(s);
-      multiplySlice(queueMemory + stage * Queue::stageBytes, x + k, productDepth - k, sums);
-      syncWarp();
-      if (s + Stages < ownSlices)
-        queue.start(depthOf(s + Stages), stage);
-      queue.endStart();
-      if (++stage == Stages) {
-        stage = 0;
-        ++round;
+    for (int tile = tiles.first; tile < tiles.end; tile += tiles.stride) {
+      Slices tileSlices(weight, Tile(tile / rowTiles));
+      for (int s = 0; s < slices; ++s) {
+        tileSlices.start(s * Depth, stream);
+        stream.next();
       }
     }
-    store(columns, epilogue, firstRow, rowCount, sums, partial);
+  }
+
+  /// What the consumers do. x is made once for all tiles of the same rows.
+  template <class Prologue, class Epilogue, class AnyStream, class Gate>
+  static LLMOPT_DEVICE void multiply(const Prologue &prologue, const Epilogue &epilogue, int rows,
+                                     Tiles tiles, char *work, AnyStream &stream, const Gate &gate) {
+    Compute *x = reinterpret_cast<Compute *>(work);
+    float *partial = reinterpret_cast<float *>(work + xBytes);
+    int rowTiles = ceilDivide(rows, Rows), loadedRow = -1, turn = 0;
+    for (int tile = tiles.first; tile < tiles.end; tile += tiles.stride, ++turn) {
+      int firstRow = tile % rowTiles * Rows, rowCount = smaller(Rows, rows - firstRow);
+      gate.wait(tile);
+      if (firstRow != loadedRow) {
+        if (loadedRow >= 0)
+          syncThreads<consumers>();
+        loadX(prologue, firstRow, rowCount, x, partial + turn % 2 * sums);
+        loadedRow = firstRow;
+      }
+      float tileSums[tilesM][tilesN][4] = {};
+      for (int s = 0; s < slices; ++s) {
+        int k = s * Depth + warpIndex() * part;
+        multiplySlice(stream.wait() + warpIndex() * part * 16, x + k, productDepth - k, tileSums);
+        stream.release();
+        stream.next();
+      }
+      // The sums of the tile before may still be read: these have another place.
+      float *own = partial + turn % 2 * sums;
+      stage(tileSums, own + warpIndex() * Rows * Columns);
+      syncThreads<consumers>();
+      if (warpIndex() == turn % Warps) {
+        finish(Tile(tile / rowTiles), epilogue, firstRow, rowCount, own);
+        gate.done(tile);
+      }
+    }
   }
 
 private:
-  /// First element of K of the warp's slice `s`.
-  static LLMOPT_DEVICE int depthOf(int s) { return (s * Warps + warpIndex()) * Depth; }
-
   /// Makes all of x in shared memory, in Compute, zeros past the depth.
   template <class Prologue>
   static LLMOPT_DEVICE void loadX(const Prologue &prologue, int firstRow, int rowCount, Compute *x,
                                   float *scratch) {
-    RowBlock<threads> block{scratch};
+    RowBlock<consumers> block{scratch};
     for (int r = 0; r < rowCount; ++r) {
       auto statistics = prologue.prepare(block, firstRow + r);
       block.forEach(xStride, [&](int k) {
@@ -176,16 +181,16 @@ private:
     }
     block.forEach((Rows - rowCount) * xStride,
                   [&](int i) { x[rowCount * xStride + i] = fromFloat<Compute>(0.0f); });
-    syncThreads();
+    syncThreads<consumers>();
   }
 
-  /// Adds the products of a slice; `left` elements of K remain. Rows past the last are the last one
-  /// again: their sums are not used.
-  static LLMOPT_DEVICE void multiplySlice(const char *stage, const Compute *x, int left,
+  /// Adds the products of the warp's part of a slice; `left` elements of K remain. Rows past the
+  /// last are the last one again: their sums are not used.
+  static LLMOPT_DEVICE void multiplySlice(const char *slice, const Compute *x, int left,
                                           float (&sums)[tilesM][tilesN][4]) {
     int lane = laneIndex();
     LLMOPT_UNROLL
-    for (int k = 0; k < Depth; k += 32) {
+    for (int k = 0; k < part; k += 32) {
       if (productDepth % Depth != 0 && k >= left)
         break;
       unsigned right[tilesN][4];
@@ -200,7 +205,7 @@ private:
         LLMOPT_UNROLL
         for (int m = 0; m < tilesM; ++m) {
           unsigned weights[4];
-          loadMatrices(weights, stage + (m * 2 + lane / 8 % 2) * Depth * 16 +
+          loadMatrices(weights, slice + (m * 2 + lane / 8 % 2) * Depth * 16 +
                                     ((k + half * 16) / 8 + lane / 16) * 128 + lane % 8 * 16);
           LLMOPT_UNROLL
           for (int n = 0; n < tilesN; ++n) {
@@ -212,12 +217,9 @@ private:
     }
   }
 
-  template <class Epilogue>
-  static LLMOPT_DEVICE void store(const ColumnTile<Shape, Columns> &columns,
-                                  const Epilogue &epilogue, int firstRow, int rowCount,
-                                  const float (&sums)[tilesM][tilesN][4], float *partial) {
+  /// Writes a warp's sums to own[row][column].
+  static LLMOPT_DEVICE void stage(const float (&tileSums)[tilesM][tilesN][4], float *own) {
     int g = laneIndex() / 4, t = laneIndex() % 4;
-    float *own = partial + warpIndex() * Rows * Columns;
     LLMOPT_UNROLL
     for (int m = 0; m < tilesM; ++m)
       LLMOPT_UNROLL
@@ -226,10 +228,15 @@ private:
     for (int i = 0; i < 4; ++i) {
       int row = n * 8 + 2 * t + i % 2;
       if (row < Rows)
-        own[row * Columns + m * 16 + g + i / 2 * 8] = sums[m][n][i];
+        own[row * Columns + m * 16 + g + i / 2 * 8] = tileSums[m][n][i];
     }
-    syncThreads();
-    for (int i = threadIndex(); i < Columns * rowCount; i += threads) {
+  }
+
+  /// A warp adds up the sums of all and gives them to the epilogue.
+  template <class Epilogue>
+  static LLMOPT_DEVICE void finish(const Tile &columns, const Epilogue &epilogue, int firstRow,
+                                   int rowCount, const float *partial) {
+    for (int i = laneIndex(); i < Columns * rowCount; i += 32) {
       int row = i / Columns;
       columns.finish(epilogue, firstRow + row, i % Columns, [&](int column) {
         float sum = 0;

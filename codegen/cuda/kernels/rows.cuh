@@ -50,10 +50,10 @@ template <int Threads> struct RowBlock {
   /// The sum over the block, the same in every thread.
   LLMOPT_DEVICE float sum(float value) const {
     value = warpSum(value);
-    syncThreads();
+    syncThreads<Threads>();
     if (laneIndex() == 0)
       shared[warpIndex()] = value;
-    syncThreads();
+    syncThreads<Threads>();
     float total = 0;
     LLMOPT_UNROLL
     for (int warp = 0; warp < warps; ++warp)

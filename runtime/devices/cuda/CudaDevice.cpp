@@ -270,7 +270,7 @@ Result<int64_t> CudaDevice::residentBlocks(const CudaGrid &grid) {
 Status CudaDevice::queueGrid(const CudaGrid &grid, int64_t rows) {
   const LlmoptBatch &view = batch.onDevice();
   LLMOPT_ASSIGN(int64_t resident, residentBlocks(grid));
-  int64_t blocks = grid.blocks(rows, view.sequences, resident);
+  int64_t blocks = grid.blocks(rows, view.sequences, driver->card().multiprocessors, resident);
   if (blocks > INT32_MAX)
     return makeError("{}: function '{}' would need {} blocks for {} rows", artifact().path,
                      grid.function, blocks, rows);

@@ -10,13 +10,24 @@ static constexpr int64_t sizeLimit = int64_t(1) << 31;
 /// Of any card, in threads and bytes (CUDA C++ Programming Guide, compute capabilities).
 static constexpr int64_t threadLimit = 1024;
 static constexpr int64_t sharedLimit = 227 * 1024;
+/// On a multiprocessor.
+static constexpr int64_t blockLimit = 32;
 /// More blocks than any card runs at once.
 static constexpr int64_t splitLimit = int64_t(1) << 16;
 
-int64_t CudaGrid::blocks(int64_t rows, int64_t sequences, int64_t resident) const {
-  const int64_t whole = tiles * (perSequence ? rows / rowsPerTile + sequences
-                                             : (rows + rowsPerTile - 1) / rowsPerTile);
-  return whole * std::max<int64_t>(1, std::min(resident, tiles * splits) / whole);
+int64_t CudaGrid::tilesOf(int64_t rows, int64_t sequences) const {
+  return tiles *
+         (perSequence ? rows / rowsPerTile + sequences : (rows + rowsPerTile - 1) / rowsPerTile);
+}
+
+int64_t CudaGrid::splitsOf(int64_t rows, int64_t sequences, int64_t resident) const {
+  return std::max<int64_t>(1, std::min(resident, tiles * splits) / tilesOf(rows, sequences));
+}
+
+int64_t CudaGrid::blocks(int64_t rows, int64_t sequences, int64_t multiprocessors,
+                         int64_t resident) const {
+  const int64_t all = tilesOf(rows, sequences) * splitsOf(rows, sequences, resident);
+  return blocksPerMultiprocessor ? std::min(all, blocksPerMultiprocessor * multiprocessors) : all;
 }
 
 const std::vector<CudaCall> &CudaPlan::calls(size_t launch, int64_t rows, bool decode) const {
@@ -55,7 +66,7 @@ static Status readSchedule(CudaGrid &grid, const Json &json, const std::string &
   CudaInstance instance = grid.schedule.instance();
   if (instance.tiles != grid.tiles || instance.rowsPerTile != grid.rowsPerTile ||
       instance.threads != grid.threads || instance.sharedBytes != grid.sharedBytes ||
-      grid.perSequence)
+      instance.blocksPerMultiprocessor != grid.blocksPerMultiprocessor || grid.perSequence)
     return makeError("{}: the grid is not that of its schedule", what);
   return success();
 }
@@ -67,25 +78,35 @@ void CudaGrid::reschedule(const CudaParameters &parameters) {
   rowsPerTile = instance.rowsPerTile;
   threads = static_cast<uint32_t>(instance.threads);
   sharedBytes = static_cast<uint32_t>(instance.sharedBytes);
+  blocksPerMultiprocessor = instance.blocksPerMultiprocessor;
   tuned = true;
 }
 
-static Result<CudaGrid> readGrid(const Json &json, const std::string &what) {
+Result<CudaGrid> readCudaFunction(const Json &json, const std::string &what) {
   CudaGrid grid;
   LLMOPT_ASSIGN(grid.function, jsonString(json, "name", what));
   if (!isIdentifier(grid.function))
     return makeError("{}: function '{}' is not an identifier", what, grid.function);
+  LLMOPT_ASSIGN(int64_t threads, jsonInteger(json, "block", what, 1, threadLimit));
+  LLMOPT_ASSIGN(int64_t shared, jsonInteger(json, "shared", what, 0, sharedLimit));
+  grid.threads = static_cast<uint32_t>(threads);
+  grid.sharedBytes = static_cast<uint32_t>(shared);
+  return grid;
+}
+
+static Result<CudaGrid> readGrid(const Json &json, const std::string &what) {
+  LLMOPT_ASSIGN(CudaGrid grid, readCudaFunction(json, what));
   LLMOPT_ASSIGN(grid.tiles, jsonInteger(json, "tiles", what, 1, sizeLimit));
   LLMOPT_ASSIGN(grid.rowsPerTile, jsonInteger(json, "rows_per_tile", what, 1, sizeLimit));
   LLMOPT_ASSIGN(grid.perSequence, optionalBool(json, "per_sequence", what));
+  if (jsonHas(json, "blocks_per_multiprocessor")) {
+    LLMOPT_ASSIGN(grid.blocksPerMultiprocessor,
+                  jsonInteger(json, "blocks_per_multiprocessor", what, 1, blockLimit));
+  }
   if (jsonHas(json, "splits")) {
     LLMOPT_ASSIGN(grid.splits, jsonInteger(json, "splits", what, 1, splitLimit));
   }
-  LLMOPT_ASSIGN(int64_t threads, jsonInteger(json, "block", what, 1, threadLimit));
-  LLMOPT_ASSIGN(int64_t shared, jsonInteger(json, "shared", what, 0, sharedLimit));
   LLMOPT_ASSIGN(grid.early, optionalBool(json, "early", what));
-  grid.threads = static_cast<uint32_t>(threads);
-  grid.sharedBytes = static_cast<uint32_t>(shared);
   if (jsonHas(json, "schedule"))
     LLMOPT_TRY(readSchedule(grid, json, what));
   return grid;

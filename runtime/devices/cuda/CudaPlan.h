@@ -8,9 +8,11 @@
 //     "decode": true,                  // only where each row is of another sequence; not the last
 //     "functions": [
 //       {"name": "norm_linear_rows4",  // a function of source/KERNEL.cu
-//        "tiles": 320, "rows_per_tile": 4, "per_sequence": false, "block": 256, "shared": 67840,
+//        "tiles": 320, "rows_per_tile": 4, "per_sequence": false, "blocks_per_multiprocessor": 1,
+//        "block": 256, "shared": 67840,
 //        "splits": 66,                 // most blocks for the work of one; absent: one
-//        "early": true, "schedule": {...}}, // of a linear: CudaSchedule.h
+//        "early": true,
+//        "schedule": {...}}, // of a linear: CudaSchedule.h
 //       {"product": {"a": 0, "b": 1, "c": 2,  // or a product by the vendor's library: arguments
 //        "columns": 4096, "depth": 4096, "stride": 4096, "inputs": "bf16", "output": "f32"}}]}]}
 //
@@ -43,15 +45,17 @@
 
 namespace llmopt {
 
-/// A function and its grid: blocks = tiles * ceil(rows / rowsPerTile), or, as rows of different
-/// sequences do not share a tile, tiles * (rows / rowsPerTile + sequences). Where the work of a
-/// block can be split, each of these is as many blocks as the card runs at once, but at most
-/// tiles * splits in all: the function derives the number from its grid.
+/// A function and its grid: tiles * ceil(rows / rowsPerTile), or, as rows of different sequences do
+/// not share a tile, tiles * (rows / rowsPerTile + sequences); and as many blocks. Where blocks
+/// make one tile after the other there are at most blocksPerMultiprocessor for each multiprocessor.
+/// Where the work of a tile can be split, each is as many blocks as the card runs at once, but at
+/// most tiles * splits in all: the function derives the number from its grid.
 struct CudaGrid {
   std::string function;
   int64_t tiles = 1;
   int64_t rowsPerTile = 1;
   bool perSequence = false;
+  int64_t blocksPerMultiprocessor = 0; ///< 0: a block for each tile
   int64_t splits = 1;
   uint32_t threads = 1;
   uint32_t sharedBytes = 0;
@@ -61,9 +65,12 @@ struct CudaGrid {
 
   /// Makes it another instance of its template; one that CudaTemplate::check() has passed.
   void reschedule(const CudaParameters &parameters);
+  /// Before they are split, and into how many each is.
+  int64_t tilesOf(int64_t rows, int64_t sequences) const;
+  int64_t splitsOf(int64_t rows, int64_t sequences, int64_t resident) const;
   /// `resident`: blocks of the function that the card runs at once, at least 1; asked for only
   /// where splits > 1.
-  int64_t blocks(int64_t rows, int64_t sequences, int64_t resident) const;
+  int64_t blocks(int64_t rows, int64_t sequences, int64_t multiprocessors, int64_t resident) const;
 };
 
 /// A dense product of the launch's arguments a, b and c; see CudaProduct.
@@ -103,6 +110,9 @@ struct CudaPlan {
   /// file has for it.
   Result<int64_t> tune(const CudaTuning &tuning, bool batchInvariant, int64_t sharedBytes);
 };
+
+/// The name, the threads of a block and the shared memory of a function; no grid.
+Result<CudaGrid> readCudaFunction(const Json &json, const std::string &what);
 
 /// The name of the source file of a kernel: "source/NAME.cu".
 std::string cudaSourceName(const std::string &kernel);

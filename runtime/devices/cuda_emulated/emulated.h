@@ -29,10 +29,14 @@ using emulated::Site;
 
 LLMOPT_UNCHECKED inline int threadIndex() { return machine->thread; }
 LLMOPT_UNCHECKED inline int blockIndex() { return machine->block; }
+LLMOPT_UNCHECKED inline int blockCount() { return machine->blocks; }
 LLMOPT_UNCHECKED inline void syncThreads(Site site = here()) { machine->syncBlock(site); }
 template <int Threads> LLMOPT_UNCHECKED inline void syncThreads(Site site = here()) {
   static_assert(Threads % 32 == 0, "barriers are of whole warps");
   machine->syncFirst(Threads, site);
+}
+LLMOPT_UNCHECKED inline void syncNamed(int index, int threads, Site site = here()) {
+  machine->syncNamed(index, threads, site);
 }
 LLMOPT_UNCHECKED inline void syncWarp(Site site = here()) {
   machine->syncWarp(emulated::wholeWarp, site);

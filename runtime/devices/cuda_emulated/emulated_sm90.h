@@ -134,6 +134,24 @@ LLMOPT_UNCHECKED inline void arrive(SharedBarrier &barrier, Site site = here()) 
   arriveExpecting(barrier, 0, site);
 }
 
+/// What arrives late arrives in the phase that runs then: it is one of those that this waits for.
+struct LateArrival {
+  SharedBarrier *barrier;
+  LLMOPT_UNCHECKED static void make(void *self) {
+    SharedBarrier &barrier = *static_cast<LateArrival *>(self)->barrier;
+    barrier.pending = barrier.pending - 1;
+    barrier.endPhaseIfDone();
+  }
+};
+LLMOPT_UNCHECKED inline void arriveAfterCopies(SharedBarrier &barrier, Site site = here()) {
+  machine->atomic(&barrier, sizeof barrier, site);
+  if (barrier.pending == 0)
+    machine->fail("more threads arrive at an mbarrier than it expects", site);
+  LateArrival arrival{&barrier};
+  machine->deferCopies(&barrier, barrier.object(int(barrier.parity)), LateArrival::make, &arrival,
+                       sizeof arrival);
+}
+
 struct PhaseWait {
   const SharedBarrier *barrier;
   int parity;
@@ -150,9 +168,6 @@ LLMOPT_UNCHECKED inline void waitBarrier(SharedBarrier &barrier, int parity, Sit
   machine->acquire(barrier.object(parity));
 }
 
-LLMOPT_UNCHECKED inline void syncNamed(int index, int threads, Site site = here()) {
-  machine->syncNamed(index, threads, site);
-}
 /// Makes new barriers known to bulk copies as well.
 LLMOPT_UNCHECKED inline void fenceAsyncSide() {
   machine->fenceAsyncSide();

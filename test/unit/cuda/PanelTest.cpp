@@ -116,19 +116,15 @@ struct BlockOrder {
 };
 constexpr BlockOrder orders[] = {{false, 0}, {true, 0}, {false, 1}, {false, 2}};
 
-template <class Kernel, class Shape, int RowsOfTile> void check(int rows) {
+/// run(y, writes, rows, shared) is the kernel, in `blocks` blocks.
+template <class Kernel, class Shape, class Run> void check(int blocks, int rows, const Run &run) {
   Operands<Shape> operands(rows);
   for (BlockOrder order : orders) {
     std::vector<float> y(size_t(rows) * Shape::columns, NAN);
     std::vector<int> writes(y.size());
     std::string error = emulate(
-        Kernel::columnTiles * ceilDivide(rows, RowsOfTile), Kernel::threads, Kernel::sharedBytes,
-        order.falling,
-        [&](char *shared) {
-          Kernel::tile(operands.weight.data(), DirectRows<Shape>{operands.x.data()},
-                       StoreAll<Shape>{y.data(), writes.data()}, rows, blockIndex(), shared,
-                       GridGate());
-        },
+        blocks, Kernel::threads, Kernel::sharedBytes, order.falling,
+        [&](char *shared) { run(operands, StoreAll<Shape>{y.data(), writes.data()}, shared); },
         order.seed);
     ASSERT_EQ(error, "");
     for (size_t i = 0; i < y.size(); ++i) {
@@ -138,33 +134,61 @@ template <class Kernel, class Shape, int RowsOfTile> void check(int rows) {
     }
   }
 }
+
+/// A block for each tile.
+template <class Kernel, class Shape, int RowsOfTile> void check(int rows) {
+  check<Kernel, Shape>(Kernel::columnTiles * ceilDivide(rows, RowsOfTile), rows,
+                       [&](Operands<Shape> &operands, const StoreAll<Shape> &store, char *shared) {
+                         Kernel::tile(operands.weight.data(), DirectRows<Shape>{operands.x.data()},
+                                      store, rows, blockIndex(), shared, GridGate());
+                       });
+}
+
+/// `blocks` blocks, which share the tiles.
+template <class Kernel, class Shape> void checkStream(int blocks, int rows) {
+  check<Kernel, Shape>(blocks, rows,
+                       [&](Operands<Shape> &operands, const StoreAll<Shape> &store, char *shared) {
+                         Tiles tiles{blockIndex(), blocks, Kernel::tileCount(rows)};
+                         Kernel::run(operands.weight.data(), DirectRows<Shape>{operands.x.data()},
+                                     store, rows, tiles, shared, GridGate());
+                       });
+}
 } // namespace
 
 //===- Few rows -------------------------------------------------------------------------------===//
 
 TEST(PanelMatvec, OneRow) {
   using Shape = WholeShape<bf16, 4160>;
-  check<PanelMatvec<Shape, 1, 16, 128, 8, 3>, Shape, 1>(1);
+  checkStream<PanelMatvec<Shape, 1, 16, 512, 8, 3>, Shape>(3, 1);
+}
+TEST(PanelMatvec, ABlockForEachTile) {
+  using Shape = WholeShape<bf16, 512>;
+  using Kernel = PanelMatvec<Shape, 4, 16, 256, 8, 4>;
+  checkStream<Kernel, Shape>(Kernel::columnTiles, 4);
+}
+TEST(PanelMatvec, OneBlock) {
+  using Shape = WholeShape<f16, 256>;
+  checkStream<PanelMatvec<Shape, 1, 16, 256, 4, 2>, Shape>(1, 1);
 }
 TEST(PanelMatvec, SeveralTilesOfRows) {
   using Shape = WholeShape<f16, 272>;
-  check<PanelMatvec<Shape, 4, 16, 128, 2, 2>, Shape, 4>(7);
+  checkStream<PanelMatvec<Shape, 4, 16, 128, 2, 2>, Shape>(5, 7);
 }
 TEST(PanelMatvec, SixteenRows) {
   using Shape = WholeShape<bf16, 1024>;
-  check<PanelMatvec<Shape, 16, 32, 128, 4, 2>, Shape, 16>(13);
+  checkStream<PanelMatvec<Shape, 16, 32, 128, 4, 2>, Shape>(2, 13);
 }
 TEST(PanelMatvec, OneStage) {
   using Shape = WholeShape<bf16, 64>;
-  check<PanelMatvec<Shape, 1, 16, 128, 8, 1>, Shape, 1>(1);
+  checkStream<PanelMatvec<Shape, 1, 16, 256, 8, 1>, Shape>(4, 1);
 }
 TEST(PanelMatvec, BrokenPanels) {
   using Shape = BrokenShape<bf16, 1024>;
-  check<PanelMatvec<Shape, 8, 16, 128, 4, 2>, Shape, 8>(5);
+  checkStream<PanelMatvec<Shape, 8, 16, 128, 4, 2>, Shape>(3, 5);
 }
 TEST(PanelMatvec, BrokenPanelsAndOddDepth) {
   using Shape = BrokenShape<f16, 173>;
-  check<PanelMatvec<Shape, 1, 16, 128, 2, 3>, Shape, 1>(2);
+  checkStream<PanelMatvec<Shape, 1, 16, 128, 2, 3>, Shape>(6, 2);
 }
 
 //===- Many rows ------------------------------------------------------------------------------===//

@@ -66,40 +66,14 @@ TEST(CudaPlan, BlocksFollowFromRows) {
   CudaGrid grid;
   grid.tiles = 3;
   grid.rowsPerTile = 4;
-  EXPECT_EQ(grid.blocks(1, 1, 1), 3);
-  EXPECT_EQ(grid.blocks(4, 1, 100), 3);
-  EXPECT_EQ(grid.blocks(5, 1, 1), 6);
+  EXPECT_EQ(grid.blocks(1, 1, 10, 1), 3);
+  EXPECT_EQ(grid.blocks(4, 1, 10, 1), 3);
+  EXPECT_EQ(grid.blocks(5, 1, 10, 1), 6);
   grid.perSequence = true;
-  EXPECT_EQ(grid.blocks(5, 2, 1), 9);
-}
-
-TEST(CudaPlan, BlocksFillTheCardOnce) {
-  CudaGrid grid;
-  grid.tiles = 8;
-  grid.splits = 66;
-  EXPECT_EQ(grid.blocks(1, 1, 396), 8 * 49);
-  EXPECT_EQ(grid.blocks(4, 1, 396), 4 * 8 * 12);
-  EXPECT_EQ(grid.blocks(40, 40, 396), 40 * 8);
-  EXPECT_EQ(grid.blocks(200, 200, 396), 200 * 8);
-  EXPECT_EQ(grid.blocks(1, 1, 1000), 8 * 66) << "no more than there is room for";
-  EXPECT_EQ(grid.blocks(2, 2, 1000), 2 * 8 * 33);
-  EXPECT_EQ(grid.blocks(1, 1, 1), 8);
-}
-
-TEST(CudaPlan, VariantsOfDecodes) {
-  SmallModel model;
-  Json decode = variants(model.artifact.plan, 0)[1];
-  decode["decode"] = true;
-  decode["functions"][0]["name"] = "embed_decodes";
-  variants(model.artifact.plan, 0).insert(variants(model.artifact.plan, 0).begin() + 1, decode);
-  auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
-  ASSERT_TRUE(plan) << plan.error().message();
-  auto name = [&](int64_t rows, bool decode) {
-    return std::get<CudaGrid>(plan->calls(0, rows, decode)[0]).function;
-  };
-  EXPECT_EQ(name(4, true), "embed_few");
-  EXPECT_EQ(name(5, true), "embed_decodes");
-  EXPECT_EQ(name(5, false), "embed_many");
+  EXPECT_EQ(grid.blocks(5, 2, 10, 1), 9);
+  grid.blocksPerMultiprocessor = 2; // and at most so many, which share the tiles
+  EXPECT_EQ(grid.blocks(5, 2, 4, 1), 8);
+  EXPECT_EQ(grid.blocks(5, 2, 5, 1), 9);
 }
 
 TEST(CudaPlan, GivesFunctionsTheSchedulesThatWereFound) {
@@ -140,6 +114,35 @@ TEST(CudaPlan, KeepsSchedulesThatAreTheSameOrForOthers) {
     ASSERT_TRUE(count);
     EXPECT_EQ(*count, 0);
   }
+}
+
+TEST(CudaPlan, BlocksFillTheCardOnce) {
+  CudaGrid grid;
+  grid.tiles = 8;
+  grid.splits = 66;
+  EXPECT_EQ(grid.blocks(1, 1, 132, 396), 8 * 49);
+  EXPECT_EQ(grid.blocks(4, 1, 132, 396), 4 * 8 * 12);
+  EXPECT_EQ(grid.blocks(40, 40, 132, 396), 40 * 8);
+  EXPECT_EQ(grid.blocks(200, 200, 132, 396), 200 * 8);
+  EXPECT_EQ(grid.blocks(1, 1, 132, 1000), 8 * 66) << "no more than there is room for";
+  EXPECT_EQ(grid.blocks(2, 2, 132, 1000), 2 * 8 * 33);
+  EXPECT_EQ(grid.blocks(1, 1, 132, 1), 8);
+}
+
+TEST(CudaPlan, VariantsOfDecodes) {
+  SmallModel model;
+  Json decode = variants(model.artifact.plan, 0)[1];
+  decode["decode"] = true;
+  decode["functions"][0]["name"] = "embed_decodes";
+  variants(model.artifact.plan, 0).insert(variants(model.artifact.plan, 0).begin() + 1, decode);
+  auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
+  ASSERT_TRUE(plan) << plan.error().message();
+  auto name = [&](int64_t rows, bool decode) {
+    return std::get<CudaGrid>(plan->calls(0, rows, decode)[0]).function;
+  };
+  EXPECT_EQ(name(4, true), "embed_few");
+  EXPECT_EQ(name(5, true), "embed_decodes");
+  EXPECT_EQ(name(5, false), "embed_many");
 }
 
 TEST_P(BadCudaPlan, IsRefused) {
