@@ -42,6 +42,7 @@ public:
     PlannedModule result;
     result.plan = std::move(plan);
     result.kernels = std::move(kernels);
+    result.launches = std::move(launches);
     return result;
   }
 
@@ -50,6 +51,7 @@ private:
   Block *body = nullptr;
   Plan plan;
   std::vector<PlannedKernel> kernels;
+  std::vector<KernelOp> launches;
   llvm::StringMap<size_t> kernelByStructure;
   llvm::StringMap<int> kernelNames;
   llvm::StringMap<int64_t> weights;
@@ -184,6 +186,7 @@ private:
     launch.from = planned.from;
     launch.kernel = deduplicate(std::move(planned));
     plan.launches.push_back(std::move(launch));
+    launches.push_back(kernel);
     return success();
   }
 

@@ -47,6 +47,7 @@ struct PlannedKernel {
 
 struct PlannedModule {
   Plan plan;
+  std::vector<KernelOp> launches; ///< the kernel of each launch
   std::vector<PlannedKernel> kernels;
 };
 

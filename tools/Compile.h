@@ -27,8 +27,9 @@ struct CompileOptions {
   uint32_t seed = 0;
   std::optional<int64_t> contextLength;
   bool fuse = true;
-  bool batchInvariant = false; ///< of the target cuda; the CPU's kernels are so always
-  std::string passPipeline;    ///< instead of the default pipeline; empty for that
+  bool batchInvariant = false;  ///< of the target cuda; the CPU's kernels are so always
+  std::string launch = "graph"; ///< of the target cuda; or "persistent"
+  std::string passPipeline;     ///< instead of the default pipeline; empty for that
   std::vector<std::string> printAfter;
   bool verifySemantics = false;
   /// For MemoryPlan: bytes that the model may take; else what usual cards, or this machine, have.

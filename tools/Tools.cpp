@@ -53,6 +53,9 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options) {
                  "On a GPU: schedules that llmopt-tune found, or none; else those found on this "
                  "card, if any")
       ->option_text("FILE.json");
+  app.add_option("--launch", options.launch,
+                 "On a GPU: how decode steps run, graph or persistent; else as it was compiled for")
+      ->check(CLI::IsMember({"graph", "persistent"}));
   options.threads = 0;
   app.add_option("--threads", options.threads, "0: one for each core")->capture_default_str();
 }

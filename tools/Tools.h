@@ -26,7 +26,7 @@ Result<std::string> readInput(const std::string &path);
 /// The number that a text is; whether the model has such a token is not asked.
 Result<int32_t> parseTokenId(const std::string &text);
 
-/// --device, --tuning and --threads.
+/// --device, --tuning, --launch and --threads.
 void addDeviceOptions(CLI::App &app, DeviceOptions &options);
 
 int runMain(int argc, char **argv);

@@ -38,7 +38,21 @@
 //        {"product": {"a": 4, "b": 2, "c": 3, "columns": 65024, "depth": 4544, "stride": 4544,
 //                     "inputs": "bf16", "output": "f32"}}
 //
-// rows is N or M by the launch's `space`. What chooses the tokens is a source of its own,
+// rows is N or M by the launch's `space`. If the step is persistent (--llm-synchronize), there is a
+// source for each number of rows that can run so, source/step_rowsROWS.cu, whose function makes
+// every kernel's tiles (kernels/persistent.cuh), and the plan's `target` has
+//
+//   {"persistent": [{"name": "step_rows4", "max_rows": 4, "block": 288, "shared": 230000,
+//                    "kernels": ["embed", ...]}]}    // what LlmoptStepKernel::function counts
+//
+// and each launch's `sync`, for each of these functions: the tiles of a period, of each row or of
+// all, the chunk of each as runs (count, chunk), what each waits for as runs (count, set), and the
+// sets as (launch, chunk):
+//
+//   {"sync": [{"period": 6, "per_row": false, "parts": false, "chunks": [4, 0, 2, 1],
+//              "waits": [[2, 0], [2, 0, 2, 1]], "wait_of": [3, 0, 3, 1]}]}
+//
+// What chooses the tokens is a source of its own,
 // source/sampling.cu, and the plan's `target` has
 //
 //   {"sampling": {"functions": {"sample": {...}, "advance": {...}}, "workspace_row_bytes": 16048}}

@@ -42,6 +42,34 @@ typedef struct LlmoptSampling {
   uint64_t stream;
 } LlmoptSampling;
 
+/* A kernel of a persistent step on CUDA (kernels/persistent.cuh), as its blocks read it. Places are
+ * indexes into LlmoptStep::table. Entry e of a table by tiles is of tile t with
+ * e = t / parts % period. */
+#define LLMOPT_STEP_ARGUMENTS 11
+typedef struct LlmoptStepKernel {
+  int32_t function; /* which of the step's functions it is */
+  int32_t tiles;
+  int32_t begin;    /* the number of its first tile in the step, modulo the blocks */
+  int32_t parts;    /* attention: of the keys, each a tile; else 1 */
+  int32_t period;
+  int32_t counters; /* its first counter */
+  int32_t chunksOf; /* place, by tiles: from `counters` on, which one a tile is counted at; -1: the
+                     * first */
+  int32_t waitsOf;  /* place, by tiles: from `waits` on, where a tile's waits are; -1: at once */
+  int32_t waits;    /* place of n, then n pairs: a counter, and what a launch adds to it */
+  int32_t reserved; /* 0 */
+  const void *arguments[LLMOPT_STEP_ARGUMENTS]; /* as those of a launch of the plan */
+} LlmoptStepKernel;
+
+/* All kernels of the step for a batch of one size. */
+typedef struct LlmoptStep {
+  const LlmoptStepKernel *kernels; /* [kernelCount], 16-byte aligned */
+  const int32_t *table;
+  uint32_t *counters; /* the first counts the blocks of all launches */
+  int32_t kernelCount;
+  int32_t reserved; /* 0 */
+} LlmoptStep;
+
 /* The threads that run a launch together (single program, multiple data): each calls the kernel
  * with its own `thread`. Every thread reaches every barrier. The runtime puts a barrier between
  * launches. */

@@ -37,6 +37,8 @@ struct DeviceOptions {
   std::string tuning;
   /// No progress on standard error.
   bool quiet = false;
+  /// CUDA: "graph" or "persistent", how decode steps run; empty: as the artifact was compiled for.
+  std::string launch;
 };
 
 /// Page `from` of every layer is copied over page `to`.

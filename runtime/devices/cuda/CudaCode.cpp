@@ -68,6 +68,11 @@ static Result<std::map<std::string, Wanted>> functionsOf(const Artifact &artifac
       for (const CudaCall &call : variant.calls)
         if (const auto *grid = std::get_if<CudaGrid>(&call))
           LLMOPT_TRY(add(artifact.plan.launches[i].kernel, *grid));
+  for (const StepFunction &step : plan.steps) {
+    CudaGrid grid;
+    grid.function = step.function;
+    LLMOPT_TRY(add(step.function, grid));
+  }
   if (plan.sampling) {
     LLMOPT_TRY(add(samplingName, plan.sampling->sample));
     LLMOPT_TRY(add(samplingName, plan.sampling->advance));
@@ -76,15 +81,20 @@ static Result<std::map<std::string, Wanted>> functionsOf(const Artifact &artifac
 }
 
 static Status checkShared(const Artifact &artifact, const CudaPlan &plan, const CudaCard &card) {
+  auto check = [&](const std::string &function, uint32_t sharedBytes) -> Status {
+    if (sharedBytes > card.sharedBytes)
+      return makeError("{}: function '{}' takes {} bytes of shared memory, a block of the {} has "
+                       "{}",
+                       artifact.path, function, sharedBytes, card.name, card.sharedBytes);
+    return success();
+  };
+  for (const StepFunction &step : plan.steps)
+    LLMOPT_TRY(check(step.function, step.sharedBytes));
   for (const auto &variants : plan.launches)
     for (const CudaRowVariant &variant : variants)
       for (const CudaCall &call : variant.calls)
-        if (const auto *grid = std::get_if<CudaGrid>(&call);
-            grid && grid->sharedBytes > card.sharedBytes)
-          return makeError("{}: function '{}' takes {} bytes of shared memory, a block of the {} "
-                           "has {}",
-                           artifact.path, grid->function, grid->sharedBytes, card.name,
-                           card.sharedBytes);
+        if (const auto *grid = std::get_if<CudaGrid>(&call))
+          LLMOPT_TRY(check(grid->function, grid->sharedBytes));
   return success();
 }
 

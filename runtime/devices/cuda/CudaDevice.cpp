@@ -9,6 +9,7 @@
 #include "runtime/devices/cuda/CudaMemory.h"
 #include "runtime/devices/cuda/CudaPlan.h"
 #include "runtime/devices/cuda/CudaWeights.h"
+#include "runtime/devices/cuda/PersistentStep.h"
 #include "runtime/devices/cuda/TuningFile.h"
 
 #include <algorithm>
@@ -40,7 +41,7 @@ public:
              const DeviceOptions &options)
       : Device(std::move(artifact)), driver(std::move(driver)), options(options),
         memory(this->artifact().plan, this->artifact().manifest.contextLength),
-        batch(*this->driver) {}
+        batch(*this->driver), persistent(*this->driver) {}
 
   Status load();
 
@@ -72,6 +73,12 @@ private:
 
   Status queueStep(bool sampled);
   Status queueLaunches(bool sampled);
+  Status queueKernels();
+  bool runsAsOne() const;
+  Result<int64_t> partsOf(size_t launch, int64_t rows) const;
+  Status preparePersistent();
+  Status queuePersistent();
+  void forgetGraphs();
   Status queueSampling();
   Status queueGrid(const CudaGrid &grid, int64_t rows);
   Result<int64_t> residentBlocks(const CudaGrid &grid);
@@ -92,6 +99,7 @@ private:
   CudaBatch batch;
   Arena tokenArena, logitArena, samplingWorkspace, cache;
   int64_t cachePages = 0;
+  PersistentStep persistent;
 
   /// By the number of sequences and whether tokens are chosen.
   std::map<std::pair<int32_t, bool>, std::unique_ptr<CudaGraph>> graphs;
@@ -123,10 +131,16 @@ Result<CudaAddress> CudaDevice::allocate(uint64_t bytes, const std::string &what
   return driver->allocate(bytes, what);
 }
 
+/// They hold addresses of what is about to move.
+void CudaDevice::forgetGraphs() {
+  graphs.clear();
+  persistent.forget();
+}
+
 Status CudaDevice::grow(Arena &arena, uint64_t bytes, const std::string &what) {
   if (bytes <= arena.bytes)
     return success();
-  graphs.clear();
+  forgetGraphs();
   if (arena.address) {
     driver->free(arena.address);
     arena = Arena();
@@ -164,7 +178,17 @@ Status CudaDevice::fit(const LlmoptBatch &next) {
   LLMOPT_TRY(fitArenas(next.tokens, next.logitRows));
   LLMOPT_ASSIGN(bool moved, batch.fit(next));
   if (moved)
-    graphs.clear();
+    forgetGraphs();
+  return success();
+}
+
+/// Steps are persistent if the artifact's can be and nothing else is asked for.
+static Status chooseLaunch(CudaPlan &plan, const Artifact &artifact, const DeviceOptions &options) {
+  if (options.launch == "persistent" && plan.steps.empty())
+    return makeError("{} has no persistent step; compile it with --launch persistent",
+                     artifact.path);
+  if (options.launch == "graph")
+    plan.steps.clear();
   return success();
 }
 
@@ -184,6 +208,7 @@ Status CudaDevice::load() {
   const Artifact &artifact = this->artifact();
   LLMOPT_ASSIGN(std::string arch, cudaArchitecture(artifact, driver->card()));
   LLMOPT_ASSIGN(plan, CudaPlan::read(artifact.plan, artifact.path + "/plan.json"));
+  LLMOPT_TRY(chooseLaunch(plan, artifact, options));
   LLMOPT_TRY(tune(arch));
   LLMOPT_ASSIGN(freeAtOpen, driver->freeBytes());
   uint64_t needed = memory.weightBytes() + memory.workspaceBytes(expectedStep());
@@ -191,12 +216,13 @@ Status CudaDevice::load() {
     return makeError("{} does not fit on the {}: {}", artifact.path, driver->card().name,
                      memory.describe(freeAtOpen, expectedStep()));
   LLMOPT_ASSIGN(code, CudaCode::load(*driver, artifact, plan, arch, options));
+  LLMOPT_TRY(persistent.open(plan.steps, code));
   LLMOPT_ASSIGN(weights, CudaWeights::load(*driver, artifact, arch, options));
   return fitArenas(options.stepRows, expectedLogitRows);
 }
 
 Status CudaDevice::allocateCache(int64_t pages) {
-  graphs.clear();
+  forgetGraphs();
   if (cache.address)
     driver->free(cache.address);
   cache = Arena();
@@ -302,6 +328,15 @@ Status CudaDevice::queueProduct(const CudaPlannedProduct &product, const PlanLau
 
 /// The launches of the plan for the batch on the device.
 Status CudaDevice::queueLaunches(bool sampled) {
+  if (runsAsOne())
+    LLMOPT_TRY(queuePersistent());
+  else
+    LLMOPT_TRY(queueKernels());
+  return sampled ? queueSampling() : success();
+}
+
+/// Kernel by kernel.
+Status CudaDevice::queueKernels() {
   const std::vector<PlanLaunch> &launches = artifact().plan.launches;
   const bool decode = batch.onDevice().tokens == batch.onDevice().sequences;
   for (size_t i = 0; i < launches.size(); ++i) {
@@ -329,7 +364,7 @@ Status CudaDevice::queueLaunches(bool sampled) {
         LLMOPT_TRY(driver->mark());
     }
   }
-  return sampled ? queueSampling() : success();
+  return success();
 }
 
 /// Chooses the tokens, and makes the next batch of a decode.
@@ -353,11 +388,58 @@ Status CudaDevice::queueSampling() {
   return queueGrid(plan.sampling->advance, view.logitRows);
 }
 
-//===- Steps ----------------------------------------------------------------------------------===//
-
 static bool isDecode(const LlmoptBatch &batch) {
   return batch.tokens == batch.sequences && batch.logitRows == batch.sequences;
 }
+
+//===- A whole step as one kernel -------------------------------------------------------------===//
+
+/// What is measured are the kernels by themselves.
+bool CudaDevice::runsAsOne() const {
+  const LlmoptBatch &view = batch.onDevice();
+  return !measured && isDecode(view) && persistent.runs(view.tokens);
+}
+
+/// How many parts each tile of a launch is cut into, in a decode of so many rows. The plan says the
+/// number of tiles twice, which has to agree.
+Result<int64_t> CudaDevice::partsOf(size_t launch, int64_t rows) const {
+  const StepSync &sync = persistent.syncOf(launch, rows);
+  const auto *grid = std::get_if<CudaGrid>(&plan.calls(launch, rows, /*decode=*/true).front());
+  const int64_t tiles = sync.period() * (sync.perRow ? rows : 1);
+  const bool same = grid && (grid->tuned || grid->tilesOf(rows, rows) == tiles);
+  if (!same || (grid->splits > 1 && !sync.parts))
+    return makeError("{}: plan.json: launch {}: its tiles in a persistent step are not those of "
+                     "its function",
+                     artifact().path, launch);
+  return sync.parts ? grid->splitsOf(rows, rows, persistent.blocksOf(rows)) : 1;
+}
+
+Status CudaDevice::preparePersistent() {
+  std::vector<StepLaunch> launches;
+  for (size_t i = 0; i < artifact().plan.launches.size(); ++i) {
+    const PlanLaunch &planned = artifact().plan.launches[i];
+    StepLaunch launch;
+    launch.rows = rowsOf(planned.space);
+    LLMOPT_ASSIGN(launch.parts, partsOf(i, launch.rows));
+    for (const LaunchArgument &argument : planned.arguments)
+      launch.arguments.push_back(extentOf(argument).begin);
+    launches.push_back(std::move(launch));
+  }
+  return persistent.prepare(batch.onDevice().tokens, launches);
+}
+
+Status CudaDevice::queuePersistent() {
+  std::vector<CudaExtent> extents;
+  batch.addExtents(extents, /*advancing=*/false);
+  for (const Arena *arena : {&tokenArena, &logitArena, &cache})
+    if (arena->bytes)
+      extents.push_back({arena->address, arena->bytes, /*writable=*/true});
+  for (size_t i = 0; i < artifact().plan.weights.size(); ++i)
+    extents.push_back(weights.extent(static_cast<int64_t>(i)));
+  return persistent.queue(batch.onDevice(), std::move(extents));
+}
+
+//===- Steps ----------------------------------------------------------------------------------===//
 
 /// The step of the batch on the device, by its graph if it is to have one.
 Status CudaDevice::queueStep(bool sampled) {
@@ -367,6 +449,8 @@ Status CudaDevice::queueStep(bool sampled) {
     return queueLaunches(sampled);
   std::unique_ptr<CudaGraph> &graph = graphs[{view.tokens, sampled}];
   if (!graph) {
+    if (runsAsOne())
+      LLMOPT_TRY(preparePersistent());
     LLMOPT_ASSIGN(graph, driver->record([&] { return queueLaunches(sampled); }));
   }
   return driver->run(*graph);

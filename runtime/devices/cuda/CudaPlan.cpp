@@ -243,6 +243,7 @@ Result<CudaPlan> CudaPlan::read(const Plan &plan, const std::string &what) {
     LLMOPT_ASSIGN(const Json *sampling, jsonObject(plan.target, "sampling", what));
     LLMOPT_ASSIGN(result.sampling, readSampling(*sampling, what + ": sampling"));
   }
+  LLMOPT_ASSIGN(result.steps, readStepFunctions(plan, what));
   return result;
 }
 

@@ -25,7 +25,7 @@
 //   sample(step, const float *logits, const LlmoptSampling *rows, int32_t *tokens, void *workspace)
 //   advance(step, const int32_t *tokens): the batch becomes the next one: a decode of these tokens
 // The workspace is of that size per row, zeroed when it is made and 0 bytes (a null pointer) if
-// absent.
+// absent. A step that can run as one kernel has more (StepPlan.h).
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -35,6 +35,7 @@
 #include "runtime/artifact/Artifact.h"
 #include "runtime/artifact/CudaSchedule.h"
 #include "runtime/devices/cuda/Driver.h"
+#include "runtime/devices/cuda/StepPlan.h"
 #include "support/CudaTuning.h"
 
 #include <cstdint>
@@ -97,6 +98,7 @@ struct CudaPlan {
   /// Of each launch of the plan, its variants in rising order of rows.
   std::vector<std::vector<CudaRowVariant>> launches;
   std::optional<CudaSamplingPlan> sampling;
+  std::vector<StepFunction> steps; ///< by rising numbers of rows; empty: not persistent
 
   /// `what` names the file.
   static Result<CudaPlan> read(const Plan &plan, const std::string &what);
