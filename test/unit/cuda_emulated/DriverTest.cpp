@@ -229,15 +229,23 @@ TEST_F(EmulatedDriverTest, CacheThatCannotBeWritten) {
 //===- Options --------------------------------------------------------------------------------===//
 
 TEST(EmulatorOptions, FromTheEnvironment) {
-  Environment checks("LLMOPT_EMULATOR_CHECKS", "0"), seed("LLMOPT_EMULATOR_SEED", "17");
+  Environment checks("LLMOPT_EMULATOR_CHECKS", "0"), seed("LLMOPT_EMULATOR_SEED", "17"),
+      blocks("LLMOPT_EMULATOR_BLOCKS", "5");
   auto options = emulated::EmulatorOptions::fromEnvironment();
   ASSERT_TRUE(options);
   EXPECT_FALSE(options->checks);
   EXPECT_EQ(options->seed, 17u);
+  EXPECT_EQ(options->residentBlocks, 5);
 }
 TEST(EmulatorOptions, RefusesWhatIsNoNumber) {
   for (const char *text : {"first", "-1", "99999999999999999999999"}) {
     Environment seed("LLMOPT_EMULATOR_SEED", text);
+    EXPECT_FALSE(emulated::EmulatorOptions::fromEnvironment()) << text;
+  }
+}
+TEST(EmulatorOptions, RefusesBlocksThatCannotRunAtOnce) {
+  for (const char *text : {"0", "17", "many"}) {
+    Environment blocks("LLMOPT_EMULATOR_BLOCKS", text);
     EXPECT_FALSE(emulated::EmulatorOptions::fromEnvironment()) << text;
   }
 }
