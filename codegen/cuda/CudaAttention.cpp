@@ -2,6 +2,7 @@
 
 #include "codegen/PointwiseEmitter.h"
 #include "codegen/cuda/CudaWriter.h"
+#include "ir/KernelTiling.h"
 #include "ir/ShapeInference.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -214,6 +215,11 @@ private:
   Status emitFunction(CudaVariant &variant, const Instance &instance) {
     const Products &products = instance.products;
     const int64_t tiles = tilesOf(products);
+    // What a persistent step counts with.
+    bool row = StringRef(instance.suffix) == "_decode";
+    if (row && headsOfTile(products) != decodeHeadsOfTile(group()))
+      return makeError("kernel '{}' has {} query heads in a tile, its tiling {}", planned.name,
+                       headsOfTile(products), decodeHeadsOfTile(group()));
     CudaFunction function;
     function.name = planned.name + instance.suffix;
     function.header = products.header;
