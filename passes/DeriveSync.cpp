@@ -143,6 +143,7 @@ public:
     for (size_t kernel = 0; kernel < step.kernels.size(); ++kernel)
       groups.push_back(groupsOf(kernel));
     std::vector<KernelSync> result;
+    result.reserve(step.kernels.size());
     for (size_t kernel = 0; kernel < step.kernels.size(); ++kernel)
       result.push_back(syncOf(kernel));
     return result;

@@ -166,7 +166,7 @@ private:
 
   InFlightDiagnostic error(size_t kernel) {
     return KernelOp(step.kernels[kernel].op).emitOpError()
-           << "in steps of up to " << syncs[kernel].maxRows << " rows ";
+           << "in steps of up to " << syncs[kernel].maxRows << " rows, ";
   }
 
   /// The sync is about the kernel's tiles, and every chunk has some.
@@ -368,6 +368,7 @@ LogicalResult verifyLaunch(func::FuncOp step) {
       tiledFor = std::move(*columns);
     }
     std::vector<KernelSync> ofBucket;
+    ofBucket.reserve(syncs.size());
     for (std::vector<KernelSync> &sync : syncs)
       ofBucket.push_back(std::move(sync[bucket]));
     if (failed(verifySync(tiled, ofBucket)))
