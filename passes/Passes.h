@@ -23,7 +23,7 @@ struct PipelineSettings {
   std::string target = "cpu";
   std::string arch = "sm_90a"; ///< of the target cuda
   bool fuse = true;
-  bool batchInvariant = false; ///< of the target cuda; the CPU's kernels are so always
+  bool batchInvariant = false;  ///< of the target cuda; the CPU's kernels are so always
   std::string launch = "graph"; ///< of the target cuda; or "persistent"
 };
 
