@@ -169,15 +169,22 @@ private:
            << "in steps of up to " << syncs[kernel].maxRows << " rows, ";
   }
 
+  /// "8 tiles for each row and part"
+  static std::string describePeriod(int64_t tiles, bool perRow, bool splits) {
+    return fmt::format("{} tiles{}{}", tiles, perRow ? " for each row" : "",
+                       splits ? " and part" : "");
+  }
+
   /// The sync is about the kernel's tiles, and every chunk has some.
   LogicalResult checkTiles(size_t kernel) {
     const KernelTiling &tiling = step.kernels[kernel].tiling;
     const KernelSync &sync = syncs[kernel];
     if (sync.tiles() != tiling.tiles || sync.perRow != tiling.perRow ||
         sync.splits != tiling.splits)
-      return error(kernel) << step.kernels[kernel].name() << " has a period of " << tiling.tiles
-                           << (tiling.perRow ? " tiles a row" : " tiles") << ", its sync says "
-                           << sync.tiles() << (sync.perRow ? " a row" : "");
+      return error(kernel) << step.kernels[kernel].name() << " has a period of "
+                           << describePeriod(tiling.tiles, tiling.perRow, tiling.splits)
+                           << ", its sync of "
+                           << describePeriod(sync.tiles(), sync.perRow, sync.splits);
     BitVector used(static_cast<unsigned>(sync.chunks()));
     for (int64_t chunk : sync.chunkOf)
       used.set(static_cast<unsigned>(chunk));

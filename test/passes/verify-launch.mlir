@@ -44,9 +44,9 @@
 
 // The tiles of another schedule; buckets that are not those of the others.
 // RUN: sed '/"linear"/s/columns = 16/columns = 8/' %t | not llmopt-opt --llm-verify-launch 2>&1 | FileCheck %s --check-prefix=PERIOD
-// PERIOD: error: {{.*}}'linear' (kernel 1) has a period of 4 tiles, its sync says 2
+// PERIOD: error: {{.*}}'linear' (kernel 1) has a period of 4 tiles, its sync of 2 tiles
 // RUN: sed '/"embed"/s/per_row, //' %t | not llmopt-opt --llm-verify-launch 2>&1 | FileCheck %s --check-prefix=ROWS
-// ROWS: error: {{.*}}'embed' (kernel 0) has a period of 1 tiles a row, its sync says 1
+// ROWS: error: {{.*}}'embed' (kernel 0) has a period of 1 tiles for each row, its sync of 1 tiles
 // RUN: sed '/"linear_add"/s/sync = .{\(.*\)max_rows = 4/sync = [{\1max_rows = 2/' %t | not llmopt-opt --llm-verify-launch 2>&1 | FileCheck %s --check-prefix=BUCKET
 // BUCKET: error: {{.*}}'linear_add' has a sync for other numbers of rows than the first kernel
 
