@@ -95,6 +95,11 @@ LLMOPT_DEVICE void waitBarrier(SharedBarrier &barrier, int parity) {
   } while (done == 0);
 }
 
+/// Arrives at barrier `index` of `threads` threads without waiting: others do.
+LLMOPT_DEVICE void arriveNamed(int index, int threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(index), "r"(threads) : "memory");
+}
+
 /// Shows what this thread wrote in shared memory to bulk copies and the products of warpgroups.
 LLMOPT_DEVICE void fenceAsyncSide() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
@@ -172,6 +177,12 @@ template <int Count> LLMOPT_DEVICE void keepSums(float (&sums)[Count]) {
 #define LLMOPT_NAMES_16 LLMOPT_NAMES_8 ", %4, %5, %6, %7"
 #define LLMOPT_NAMES_32 LLMOPT_NAMES_16 ", %8, %9, %10, %11, %12, %13, %14, %15"
 #define LLMOPT_NAMES_64 LLMOPT_NAMES_16 ", %8, %9, " LLMOPT_TEN(1) LLMOPT_TEN(2) "%30, %31"
+#define LLMOPT_NAMES_80                                                                            \
+  LLMOPT_NAMES_16 ", %8, %9, " LLMOPT_TEN(1)                                                       \
+      LLMOPT_TEN(2) "%30, %31, %32, %33, %34, %35, %36, %37, %38, %39"
+#define LLMOPT_NAMES_96                                                                            \
+  LLMOPT_NAMES_16 ", %8, %9, " LLMOPT_TEN(1) LLMOPT_TEN(2)                                         \
+      LLMOPT_TEN(3) "%40, %41, %42, %43, %44, %45, %46, %47"
 #define LLMOPT_NAMES_128                                                                           \
   LLMOPT_NAMES_16 ", %8, %9, " LLMOPT_TEN(1) LLMOPT_TEN(2) LLMOPT_TEN(3) LLMOPT_TEN(4)             \
       LLMOPT_TEN(5) "%60, %61, %62, %63"
@@ -203,12 +214,61 @@ LLMOPT_GROUP_PRODUCTS(64, 32, 33, LLMOPT_SIXTEEN(0), LLMOPT_SIXTEEN(16))
 LLMOPT_GROUP_PRODUCTS(128, 64, 65, LLMOPT_SIXTYFOUR(0))
 LLMOPT_GROUP_PRODUCTS(256, 128, 129, LLMOPT_SIXTYFOUR(0), LLMOPT_SIXTYFOUR(64))
 
+/// The same, but sums = a * transpose(b), whatever they were.
+#define LLMOPT_GROUP_START(N, A, B, TYPE, ...)                                                     \
+  LLMOPT_DEVICE void startGroup(float(&sums)[N / 2], MatrixDescriptor a, MatrixDescriptor b,       \
+                                TYPE) {                                                            \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." #TYPE "." #TYPE                 \
+                 " {" LLMOPT_NAMES_##N "}, %" #A ", %" #B ", 0, 1, 1, 0, 0;"                       \
+                 : __VA_ARGS__                                                                     \
+                 : "l"(a.bits), "l"(b.bits));                                                      \
+  }
+#define LLMOPT_GROUP_STARTS(N, A, B, ...)                                                          \
+  LLMOPT_GROUP_START(N, A, B, bf16, __VA_ARGS__)                                                   \
+  LLMOPT_GROUP_START(N, A, B, f16, __VA_ARGS__)
+
+/// sums (64 x N) += a (64 x 16) * b (16 x N), queued. a is in registers, laid out as for
+/// multiplyBfloats: row 16 w + g, ...; they may not change until the product has been waited for.
+/// b is described as its transpose (N x 16), of which eight rows are not 16 bytes each in K but
+/// eight times 16 bytes along the rows: a core matrix is [8 of K][8 of N].
+#define LLMOPT_GROUP_REGISTERS(N, A0, A1, A2, A3, B, TYPE, ...)                                    \
+  LLMOPT_DEVICE void multiplyGroupTransposed(float(&sums)[N / 2], const unsigned(&a)[4],           \
+                                             MatrixDescriptor b, TYPE) {                           \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." #TYPE "." #TYPE                 \
+                 " {" LLMOPT_NAMES_##N "}, {%" #A0 ", %" #A1 ", %" #A2 ", %" #A3 "}, %" #B         \
+                                       ", 1, 1, 1, 1;"                                             \
+                 : __VA_ARGS__                                                                     \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b.bits));                       \
+  }
+#define LLMOPT_GROUP_TRANSPOSED(N, A0, A1, A2, A3, B, ...)                                         \
+  LLMOPT_GROUP_REGISTERS(N, A0, A1, A2, A3, B, bf16, __VA_ARGS__)                                  \
+  LLMOPT_GROUP_REGISTERS(N, A0, A1, A2, A3, B, f16, __VA_ARGS__)
+
+LLMOPT_GROUP_STARTS(64, 32, 33, LLMOPT_SIXTEEN(0), LLMOPT_SIXTEEN(16))
+LLMOPT_GROUP_STARTS(128, 64, 65, LLMOPT_SIXTYFOUR(0))
+
+LLMOPT_GROUP_TRANSPOSED(16, 8, 9, 10, 11, 12, LLMOPT_EIGHT(0))
+LLMOPT_GROUP_TRANSPOSED(32, 16, 17, 18, 19, 20, LLMOPT_SIXTEEN(0))
+LLMOPT_GROUP_TRANSPOSED(64, 32, 33, 34, 35, 36, LLMOPT_SIXTEEN(0), LLMOPT_SIXTEEN(16))
+LLMOPT_GROUP_TRANSPOSED(80, 40, 41, 42, 43, 44, LLMOPT_SIXTEEN(0), LLMOPT_SIXTEEN(16),
+                        LLMOPT_EIGHT(32))
+LLMOPT_GROUP_TRANSPOSED(96, 48, 49, 50, 51, 52, LLMOPT_SIXTEEN(0), LLMOPT_SIXTEEN(16),
+                        LLMOPT_SIXTEEN(32))
+LLMOPT_GROUP_TRANSPOSED(128, 64, 65, 66, 67, 68, LLMOPT_SIXTYFOUR(0))
+LLMOPT_GROUP_TRANSPOSED(256, 128, 129, 130, 131, 132, LLMOPT_SIXTYFOUR(0), LLMOPT_SIXTYFOUR(64))
+
 #undef LLMOPT_GROUP_PRODUCTS
 #undef LLMOPT_GROUP_PRODUCT
+#undef LLMOPT_GROUP_STARTS
+#undef LLMOPT_GROUP_START
+#undef LLMOPT_GROUP_TRANSPOSED
+#undef LLMOPT_GROUP_REGISTERS
 #undef LLMOPT_NAMES_8
 #undef LLMOPT_NAMES_16
 #undef LLMOPT_NAMES_32
 #undef LLMOPT_NAMES_64
+#undef LLMOPT_NAMES_80
+#undef LLMOPT_NAMES_96
 #undef LLMOPT_NAMES_128
 #undef LLMOPT_NAMES_256
 #undef LLMOPT_TEN

@@ -168,6 +168,9 @@ LLMOPT_UNCHECKED inline void waitBarrier(SharedBarrier &barrier, int parity, Sit
   machine->acquire(barrier.object(parity));
 }
 
+LLMOPT_UNCHECKED inline void arriveNamed(int index, int threads, Site site = here()) {
+  machine->arriveNamed(index, threads, site);
+}
 /// Makes new barriers known to bulk copies as well.
 LLMOPT_UNCHECKED inline void fenceAsyncSide() {
   machine->fenceAsyncSide();
@@ -233,6 +236,12 @@ struct MatrixOperand {
   LLMOPT_UNCHECKED explicit MatrixOperand(MatrixDescriptor descriptor)
       : begin((descriptor.bits & 0x3fff) * 16), nextK((descriptor.bits >> 16 & 0x3fff) * 16),
         nextRows((descriptor.bits >> 32 & 0x3fff) * 16), swizzled(descriptor.bits >> 62 == 1) {}
+  /// A row's element 8 * piece + k of a transposed operand, whose cores are [8 of K][8 rows].
+  LLMOPT_UNCHECKED const char *transposedElement(int row, int k) const {
+    return reinterpret_cast<const char *>(machine->sharedBegin + begin +
+                                          uintptr_t(row / 8) * nextRows + uintptr_t(k / 8) * nextK +
+                                          uintptr_t(k % 8 * 16 + row % 8 * 2));
+  }
   /// The 16 bytes of a row with elements 8 * piece and on.
   LLMOPT_UNCHECKED const char *piece(int row, int piece) const {
     uintptr_t at = begin + uintptr_t(row / 8) * nextRows;
@@ -245,13 +254,17 @@ struct MatrixOperand {
     return reinterpret_cast<const char *>(machine->sharedBegin + at);
   }
   /// Announces that `rows` rows from `first` on will be read, or that they have been.
-  LLMOPT_UNCHECKED void announce(bool begins, int first, int rows, Site site) const {
+  LLMOPT_UNCHECKED void announce(bool begins, int first, int rows, Site site,
+                                 bool transposed = false) const {
     for (int row = first; row < first + rows; ++row)
       for (int i = 0; i < 2; ++i) {
+        // Of a transposed one the same 16 pieces of eight rows, in another order.
+        const char *from =
+            transposed ? transposedElement(row / 8 * 8, i * 8 + row % 8) : piece(row, i);
         if (begins)
-          machine->openRead(piece(row, i), 16, 16, site);
+          machine->openRead(from, 16, 16, site);
         else
-          machine->closeRead(piece(row, i), 16);
+          machine->closeRead(from, 16);
       }
   }
 };
@@ -259,6 +272,11 @@ struct MatrixOperand {
 /// A product that a warp has asked for: its share, 16 rows, of the group's.
 struct WarpProduct {
   MatrixDescriptor a{}, b{};
+  bool starts = false; ///< with sums of 0
+  /// Where the left operand is in registers, those of each lane and what they were when the product
+  /// was asked for; the right one is transposed then.
+  const unsigned *registers[32] = {};
+  unsigned asked[32][4] = {};
   int columns = 0;
   float (*toFloat)(uint16_t) = nullptr;
   float *sums[32] = {}; ///< of the lanes
@@ -275,21 +293,51 @@ struct WarpProduct {
   LLMOPT_UNCHECKED void run(int firstRow) const {
     MatrixOperand left(a), right(b);
     float weights[16][16], x[16];
-    for (int row = 0; row < 16; ++row)
-      readRow(left, firstRow + row, toFloat, weights[row]);
+    for (int row = 0; row < 16; ++row) {
+      if (inRegisters())
+        readRegisters(row, weights[row]);
+      else
+        readRow(left, firstRow + row, toFloat, weights[row]);
+    }
     for (int column = 0; column < columns; ++column) {
-      readRow(right, column, toFloat, x);
+      if (inRegisters())
+        readTransposed(right, column, x);
+      else
+        readRow(right, column, toFloat, x);
       for (int row = 0; row < 16; ++row) {
         float sum = 0;
         for (int k = 0; k < 16; ++k)
           sum += weights[row][k] * x[k];
-        sums[row % 8 * 4 + column % 8 / 2][column / 8 * 4 + row / 8 * 2 + column % 2] += sum;
+        float &to = sums[row % 8 * 4 + column % 8 / 2][column / 8 * 4 + row / 8 * 2 + column % 2];
+        to = starts ? sum : to + sum;
       }
     }
   }
+  LLMOPT_UNCHECKED bool inRegisters() const { return registers[0] != nullptr; }
   LLMOPT_UNCHECKED void announce(bool begins, int firstRow) const {
-    MatrixOperand(a).announce(begins, firstRow, 16, site);
-    MatrixOperand(b).announce(begins, 0, columns, site);
+    if (!inRegisters())
+      MatrixOperand(a).announce(begins, firstRow, 16, site);
+    MatrixOperand(b).announce(begins, 0, columns, site, inRegisters());
+  }
+
+private:
+  /// Row g of the warp's is in lanes 4 g to 4 g + 3 of eight rows: registers 0 and 2, of the next
+  /// eight 1 and 3.
+  LLMOPT_UNCHECKED void readRegisters(int row, float (&to)[16]) const {
+    for (int k = 0; k < 16; ++k) {
+      int lane = row % 8 * 4 + k % 8 / 2, index = row / 8 + k / 8 * 2;
+      if (registers[lane][index] != asked[lane][index])
+        machine->fail("changes a register of a product before it was waited for", site);
+      to[k] = toFloat(uint16_t(asked[lane][index] >> k % 2 * 16));
+    }
+  }
+  LLMOPT_UNCHECKED void readTransposed(const MatrixOperand &operand, int row,
+                                       float (&to)[16]) const {
+    for (int k = 0; k < 16; ++k) {
+      uint16_t bits;
+      std::memcpy(&bits, operand.transposedElement(row, k), 2);
+      to[k] = toFloat(bits);
+    }
   }
 };
 
@@ -336,6 +384,7 @@ struct WarpProducts {
 struct LaneProduct {
   WarpProduct *product; ///< of the first lane; it takes the others' sums
   MatrixDescriptor a, b;
+  const unsigned *registers; ///< of the left operand, or null
   float *sums;
   Site site;
 
@@ -346,16 +395,20 @@ struct LaneProduct {
       if (lane->a.bits != first->a.bits || lane->b.bits != first->b.bits)
         machine->fail("the lanes of a warp ask for products of different operands", lane->site);
       first->product->sums[i] = lane->sums;
+      first->product->registers[i] = lane->registers;
+      if (lane->registers)
+        std::memcpy(first->product->asked[i], lane->registers, sizeof first->product->asked[i]);
     }
   }
 };
 
 LLMOPT_UNCHECKED inline void queueProduct(float *sums, int columns, MatrixDescriptor a,
-                                          MatrixDescriptor b, float (*toFloat)(uint16_t),
-                                          Site site) {
+                                          MatrixDescriptor b, float (*toFloat)(uint16_t), Site site,
+                                          bool starts = false,
+                                          const unsigned *registers = nullptr) {
   if (machine->thread / 128 * 128 + 128 > machine->threads)
     machine->fail("asks for a product of a warpgroup, which has four warps", site);
-  LaneProduct lane{nullptr, a, b, sums, site};
+  LaneProduct lane{nullptr, a, b, registers, sums, site};
   bool first = machine->thread % 32 == 0;
   if (first) {
     WarpProducts &products = WarpProducts::own();
@@ -367,6 +420,8 @@ LLMOPT_UNCHECKED inline void queueProduct(float *sums, int columns, MatrixDescri
     lane.product = &products.products[products.count++];
     lane.product->a = a;
     lane.product->b = b;
+    lane.product->starts = starts;
+    lane.product->registers[0] = registers; // the others' when they are gathered
     lane.product->columns = columns;
     lane.product->toFloat = toFloat;
     lane.product->site = site;
@@ -386,6 +441,27 @@ LLMOPT_UNCHECKED inline void multiplyGroup(float (&sums)[Count], MatrixDescripto
   queueProduct(sums, Count * 2, a, b, float16ToFloat, site);
 }
 
+template <int Count>
+LLMOPT_UNCHECKED inline void startGroup(float (&sums)[Count], MatrixDescriptor a,
+                                        MatrixDescriptor b, bf16, Site site = here()) {
+  queueProduct(sums, Count * 2, a, b, bfloat16ToFloat, site, /*starts=*/true);
+}
+template <int Count>
+LLMOPT_UNCHECKED inline void startGroup(float (&sums)[Count], MatrixDescriptor a,
+                                        MatrixDescriptor b, f16, Site site = here()) {
+  queueProduct(sums, Count * 2, a, b, float16ToFloat, site, /*starts=*/true);
+}
+template <int Count>
+LLMOPT_UNCHECKED inline void multiplyGroupTransposed(float (&sums)[Count], const unsigned (&a)[4],
+                                                     MatrixDescriptor b, bf16, Site site = here()) {
+  queueProduct(sums, Count * 2, b, b, bfloat16ToFloat, site, /*starts=*/false, a);
+}
+template <int Count>
+LLMOPT_UNCHECKED inline void multiplyGroupTransposed(float (&sums)[Count], const unsigned (&a)[4],
+                                                     MatrixDescriptor b, f16, Site site = here()) {
+  queueProduct(sums, Count * 2, b, b, float16ToFloat, site, /*starts=*/false, a);
+}
+
 /// A warp's registers are fenced if its first lane's are.
 LLMOPT_UNCHECKED inline void fenceProducts() {
   if (machine->thread % 32 == 0)
@@ -399,12 +475,17 @@ LLMOPT_UNCHECKED inline void commitProducts(Site site = here()) {
     machine->fail("more groups of products are open than the emulator can follow", site);
   products.groupEnds[products.groups++] = products.count;
 }
+/// The lanes meet before, since what any of them did to its registers counts, and after.
 template <int Pending> LLMOPT_UNCHECKED inline void waitProducts(Site site = here()) {
+  auto meet = [&] {
+    machine->collect(
+        "wgmma.wait_group", emulated::wholeWarp, nullptr, nullptr, [](const emulated::Lanes &) {},
+        site);
+  };
+  meet();
   if (machine->thread % 32 == 0)
     WarpProducts::own().wait(Pending);
-  machine->collect(
-      "wgmma.wait_group", emulated::wholeWarp, nullptr, nullptr, [](const emulated::Lanes &) {},
-      site);
+  meet();
 }
 template <int Count> void keepSums(float (&)[Count]) {}
 

@@ -107,6 +107,36 @@ int wrongSums(const std::vector<float> &sums) {
     }
   return wrong;
 }
+
+/// a (64 x 16) in registers times b (16 x 16), as core matrices of eight rows of K; `changed`: a
+/// register of a changes before the product was waited for. Sums at [row * 16 + column].
+std::string multiplyRegisters(bool changed, std::vector<float> &to) {
+  return emulate(1, 128, 512, false, [&](char *shared) {
+    for (int i = threadIndex(); i < 16 * 16; i += 128) {
+      int k = i / 16, column = i % 16;
+      auto *row = reinterpret_cast<bf16 *>(shared + k / 8 * 256 + column / 8 * 128 + k % 8 * 16);
+      row[column % 8] = fromFloat<bf16>(float(column + 1) * float(k - 3));
+    }
+    fenceAsyncSide();
+    syncThreads();
+    int g = warpIndex() * 16 + laneIndex() / 4, t = laneIndex() % 4 * 2;
+    unsigned a[4];
+    for (int i = 0; i < 4; ++i) {
+      auto first = float(g + i % 2 * 8 + t + i / 2 * 8);
+      a[i] = packPair(first, first + 1, bf16{});
+    }
+    float sums[8] = {};
+    fenceProducts();
+    multiplyGroupTransposed(sums, a, describeCores(shared, 256, 128), bf16{});
+    commitProducts();
+    if (changed && threadIndex() == 70)
+      a[3] = 0;
+    waitProducts<0>();
+    keepSums(sums);
+    for (int i = 0; i < 8; ++i)
+      to[size_t((g + i / 2 % 2 * 8) * 16 + i / 4 * 8 + t + i % 2)] = sums[i];
+  });
+}
 } // namespace
 
 TEST(EmulatedBulkCopy, IsThereWhenItsBarrierSaysSo) {
@@ -147,6 +177,22 @@ TEST(EmulatedWarpgroup, MultipliesWhatItsDescriptorsDescribe) {
   std::vector<float> sums(8 * 64);
   ASSERT_EQ(multiply(Mistake::None, sums), "");
   EXPECT_EQ(wrongSums(sums), 0);
+}
+TEST(EmulatedWarpgroup, MultipliesRegistersByATransposedMatrix) {
+  std::vector<float> sums(64 * 16);
+  ASSERT_EQ(multiplyRegisters(/*changed=*/false, sums), "");
+  for (int row = 0; row < 64; ++row)
+    for (int column = 0; column < 16; ++column) {
+      float expected = 0;
+      for (int k = 0; k < 16; ++k)
+        expected += float(row + k) * float(column + 1) * float(k - 3);
+      EXPECT_EQ(sums[size_t(row * 16 + column)], expected) << row << ", " << column;
+    }
+}
+TEST(EmulatedWarpgroup, RegistersAreNotChangedBeforeTheWait) {
+  std::vector<float> sums(64 * 16);
+  EXPECT_TRUE(contains(multiplyRegisters(/*changed=*/true, sums),
+                       "changes a register of a product before it was waited for"));
 }
 TEST(EmulatedWarpgroup, AWrongStrideGivesWrongSums) {
   std::vector<float> sums(8 * 64);
