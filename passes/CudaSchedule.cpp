@@ -6,6 +6,8 @@
 
 #include "mlir/IR/Builders.h"
 
+#include <optional>
+
 using namespace mlir;
 
 namespace llmopt {
@@ -210,6 +212,32 @@ static AttentionTile attentionTile(AttentionOp attention, int64_t heads, const C
                      mostSplits)};
 }
 
+/// Keys of a step and stages in shared memory.
+struct WarpgroupAttention {
+  int64_t keys, stages;
+};
+
+/// Where wgmma takes what attention reads: 16-bit operands of one type, and heads that are one of
+/// its widths. Not where fixed parts have to be added up as in decode.
+static std::optional<WarpgroupAttention> warpgroupAttention(AttentionOp attention,
+                                                            const CudaTarget &target) {
+  auto cache = attention.getCache().getType();
+  Type type = cache.getElementType();
+  const int64_t headDim = cache.getHeadDim();
+  if (!target.warpgroups || bytesOf(type) != 2 ||
+      tensorType(attention.getQuery()).getElementType() != type ||
+      tensorType(attention.getResult()).getElementType() != type ||
+      attention.getScale().isNegative() || attention.getScale().isZero() ||
+      !llvm::is_contained({16, 32, 64, 80, 96, 128, 256}, headDim))
+    return {};
+  // Sums, scores and weights of a thread are (headDim + 2 * keys) / 2 registers of 240.
+  const int64_t keys = headDim <= 128 ? 128 : 64, slots = 128;
+  const int64_t stageBytes = 2 * keys * headDim * 2 + 4 * 8;
+  const int64_t stages =
+      std::min<int64_t>(4, (target.blockSharedBytes - slots * headDim * 2) / stageBytes);
+  return WarpgroupAttention{keys, stages};
+}
+
 static void scheduleAttention(AttentionOp attention, const CudaTarget &target, bool batchInvariant,
                               SmallVectorImpl<NamedAttribute> &entries) {
   Builder builder(attention.getContext());
@@ -232,6 +260,10 @@ static void scheduleAttention(AttentionOp attention, const CudaTarget &target, b
   AttentionTile batch = attentionTile(attention, 80, target);
   set("batch_heads", batch.heads);
   set("batch_splits", batch.splits);
+  if (auto prefill = warpgroupAttention(attention, target)) {
+    set("prefill_keys", prefill->keys);
+    set("prefill_stages", prefill->stages);
+  }
 }
 
 SmallVector<NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy, const CudaTarget &target,

@@ -21,7 +21,10 @@ namespace llmopt {
 /// - attention: `decode_rows`, up to which each row is by itself, 16 of a key-value head's query
 ///   heads in a tile; its keys are divided among blocks as the card has room for, at most so many
 ///   that one row has `splits`. Likewise where more sequences decode at once, with `batch_heads`
-///   in a tile, which read keys and values once, and `batch_splits`. Other rows are taken together.
+///   in a tile, which read keys and values once, and `batch_splits`. Other rows are taken together:
+///   with `prefill_keys` by warpgroups (kernels/attention_wgmma.cuh), so many keys in a step,
+///   `prefill_stages` of them in shared memory; else as kernels/attention_tensor.cuh or
+///   attention_exact.cuh does it.
 ///   With `part_keys` there are always `splits` parts, of fixed bounds (FixedParts in
 ///   kernels/attention.cuh), and up to decode_rows alone.
 ///

@@ -67,6 +67,7 @@ private:
   CacheType cache;
   int64_t limit;
   int64_t decodeRows = 0, splits = 1, batchHeads = 16, batchSplits = 1;
+  int64_t prefillKeys = 0, prefillStages = 0; ///< of warpgroups; 0: without
   /// Of a part with fixed bounds; 0 where each row's keys are divided into equal parts.
   int64_t partKeys = 0;
 
@@ -82,6 +83,8 @@ private:
     if (!read("decode_rows", decodeRows) || !read("splits", splits) ||
         (!fixed && (!read("batch_heads", batchHeads) || !read("batch_splits", batchSplits))))
       return makeError("kernel '{}' has no schedule for CUDA", planned.name);
+    if (read("prefill_keys", prefillKeys) != read("prefill_stages", prefillStages))
+      return makeError("kernel '{}' has one of 'prefill_keys' and 'prefill_stages'", planned.name);
     return llmopt::success();
   }
 
@@ -142,7 +145,23 @@ private:
     return decodeProducts(queryTiles);
   }
 
+  Products warpgroupProducts() {
+    Products products;
+    products.type = fmt::format("WgmmaAttention<Config, /*Keys=*/{}, /*Stages=*/{}>", prefillKeys,
+                                prefillStages);
+    products.header = "attention_wgmma";
+    products.slots = 128;
+    products.step = prefillKeys;
+    products.threads = 384;
+    // As in kernels/attention_wgmma.cuh.
+    products.sharedBytes =
+        products.slots * headDim() * 2 + prefillStages * (2 * prefillKeys * headDim() * 2 + 4 * 8);
+    return products;
+  }
+
   Products prefillProducts() {
+    if (prefillKeys)
+      return warpgroupProducts();
     if (!onTensorCores())
       return withSums(exactProducts(16, 32));
     int64_t queryTiles = 4;
@@ -162,16 +181,30 @@ private:
   }
 
   int64_t headsOfTile(const Products &products) { return std::min(group(), products.slots); }
+  /// Of a block, as rowsFilling() in kernels/attention.cuh.
+  int64_t rowsOfBlock(const Instance &instance) {
+    if (instance.decode)
+      return 1;
+    const int64_t slots = instance.products.slots;
+    int64_t rows = std::max<int64_t>(1, slots / group());
+    auto filled = [&] { return static_cast<int64_t>(llvm::alignTo(rows * group(), slots)); };
+    while (filled() - rows * group() > filled() / 32)
+      ++rows;
+    return rows;
+  }
   /// Of a row, or of a block of rows.
-  int64_t tilesOf(const Products &products) {
-    return cache.getHeads() * llvm::divideCeil(group(), headsOfTile(products));
+  int64_t tilesOf(const Instance &instance) {
+    const Products &products = instance.products;
+    return cache.getHeads() *
+           (instance.decode ? llvm::divideCeil(group(), headsOfTile(products))
+                            : llvm::divideCeil(rowsOfBlock(instance) * group(), products.slots));
   }
   /// Blocks that may share the work of others: of one row, where the rows that there are have as
   /// many splits as blocks are left; with fixed parts of all rows.
   int64_t splitBlocks(const Instance &instance) {
     if (instance.splits <= 1)
       return 0;
-    return tilesOf(instance.products) * instance.splits * (partKeys ? decodeRows : 1);
+    return tilesOf(instance) * instance.splits * (partKeys ? decodeRows : 1);
   }
 
   void emitParts(const Instance &few, const Instance &batch) {
@@ -214,7 +247,7 @@ private:
 
   Status emitFunction(CudaVariant &variant, const Instance &instance) {
     const Products &products = instance.products;
-    const int64_t tiles = tilesOf(products);
+    const int64_t tiles = tilesOf(instance);
     // What a persistent step counts with.
     bool row = StringRef(instance.suffix) == "_decode";
     if (row && headsOfTile(products) != decodeHeadsOfTile(group()))
@@ -225,7 +258,7 @@ private:
     function.header = products.header;
     function.tiles = tiles * (partKeys ? instance.splits : 1);
     function.splits = partKeys ? 1 : instance.splits;
-    function.rowsPerTile = instance.decode ? 1 : products.slots / headsOfTile(products);
+    function.rowsPerTile = rowsOfBlock(instance);
     function.perSequence = !instance.decode;
     function.threads = products.threads;
     function.sharedBytes = products.sharedBytes;
@@ -238,7 +271,7 @@ private:
     function.type =
         fmt::format("Attention<Config, {}, /*Decode=*/{}>", products.type, instance.decode);
     out.line("using Kernel = {};", function.type);
-    out.line("static_assert(Kernel::tilesOfRows == {} && Kernel::rowsOfTile == {} && "
+    out.line("static_assert(Kernel::tilesOfRows == {} && Kernel::rowsOfBlock == {} && "
              "Kernel::threads == {} && Kernel::sharedBytes == {}, \"as the plan says\");",
              tiles, function.rowsPerTile, function.threads, function.sharedBytes);
     bool split = splitBlocks(instance) > 0;

@@ -24,7 +24,9 @@
 //   of whole steps (split-KV: Flash-Decoding, Dao et al., 2023). Whoever launches decides how many
 //   splits there are, by the number of tiles; a row with few keys uses some of them. The tile that
 //   arrives last adds the parts up in their order, so the result does not depend on which it is.
-// - prefill: as many rows of a sequence as fit; keys and values are read once for all.
+// - prefill: as many rows of a sequence as fit; keys and values are read once for all. Where the
+//   group is no divisor of the tile, the slots of a block of rows are cut into several tiles that
+//   begin and end inside a row.
 //
 // With fixed parts both add up the same parts in the same order, so that a row's result does not
 // depend on the rows beside it either: keys that a row does not see have the weight 0, and leave
@@ -42,77 +44,18 @@
 #ifndef LLMOPT_CUDA_ATTENTION_CUH
 #define LLMOPT_CUDA_ATTENTION_CUH
 
-#include "cache.cuh"
+#include "attention_tile.cuh"
 #include "rows.cuh"
 
 namespace llmopt::cuda {
 
-constexpr float log2OfE = 1.4426950408889634f;
-
-/// What a tile is about.
-struct AttentionTile {
-  int firstRow, rows; ///< rows of the batch, of one sequence
-  int sequence;
-  int kvHead;
-  int firstHead;   ///< query head of slot 0
-  int headsOfTile; ///< slot i is row firstRow + i / headsOfTile, head firstHead + i % headsOfTile
-  int heads;       ///< of headsOfTile, how many exist
-  const int *positions; ///< of the rows, from firstRow on
-  int begin, end;       ///< positions of the keys to read, begin at a whole step
-
-  LLMOPT_DEVICE int row(int slot) const { return firstRow + slot / headsOfTile; }
-  LLMOPT_DEVICE int head(int slot) const { return firstHead + slot % headsOfTile; }
-  LLMOPT_DEVICE bool has(int slot) const {
-    return slot / headsOfTile < rows && slot % headsOfTile < heads;
-  }
-  /// The position of a slot's row, -1 for an empty slot.
-  LLMOPT_DEVICE int position(int slot) const {
-    return has(slot) ? positions[slot / headsOfTile] : -1;
-  }
-};
-
-/// The physical page of a position.
-LLMOPT_DEVICE int pageOf(const LlmoptBatch &batch, int sequence, int logicalPage) {
-  return batch.pageTable[(long long)sequence * batch.pageTableStride + logicalPage];
+/// Rows of `group` slots each that fill tiles of `slots`, but for one slot in 32.
+constexpr LLMOPT_DEVICE int rowsFilling(int slots, int group) {
+  int rows = larger(1, slots / group);
+  while (roundUp(rows * group, slots) - rows * group > roundUp(rows * group, slots) / 32)
+    ++rows;
+  return rows;
 }
-
-/// The score, in base 2, of a slot of `head` at `position` for key position t; -infinity where it
-/// does not look.
-template <class Config> LLMOPT_DEVICE float score(float product, int head, int position, int t) {
-  bool seen = t <= position;
-  if constexpr (Config::window > 0)
-    seen = seen && t > position - Config::window;
-  if constexpr (Config::alibi)
-    product += roundTo<bf16>(Config::slope(head) * roundTo<bf16>(float(t)));
-  float s = Config::scale * product;
-  if constexpr (Config::softcap > 0)
-    s = Config::softcap * tanhf(s / Config::softcap);
-  return seen ? s * log2OfE : minusInfinity();
-}
-
-/// 2^(score - maximum), 0 if nothing was seen yet.
-LLMOPT_DEVICE float weightOf(float score, float maximum) {
-  return maximum == minusInfinity() ? 0.0f : fastExp2(score - maximum);
-}
-
-/// Parts of the keys with bounds that depend on nothing but Unit: sixteen of Unit keys, then eight
-/// of twice as many, eight of four times as many, and so on. So a short context is read by many
-/// blocks, and a long one has few parts.
-template <int Unit> struct FixedParts {
-  static constexpr int perSize = 8;
-
-  static LLMOPT_DEVICE int partOf(int key) {
-    int unit = key / Unit, level = 0;
-    while (unit >> level >= 2 * perSize)
-      ++level;
-    return level * perSize + (unit >> level);
-  }
-  /// The first key of a part.
-  static LLMOPT_DEVICE int begin(int part) {
-    int level = part < 2 * perSize ? 0 : part / perSize - 1;
-    return ((part - level * perSize) << level) * Unit;
-  }
-};
 
 template <class Config, class Products, bool Decode> struct Attention {
   using Cache = typename Config::Cache;
@@ -121,10 +64,11 @@ template <class Config, class Products, bool Decode> struct Attention {
   static constexpr int headDim = Cache::headDim;
   static constexpr bool decode = Decode;
   static constexpr int group = Config::heads / Cache::heads;
-  static constexpr int headsOfTile = group < slots ? group : slots;
-  static constexpr int headTiles = (group + headsOfTile - 1) / headsOfTile;
-  static constexpr int rowsOfTile = decode ? 1 : slots / headsOfTile;
-  /// Tiles of a row (decode, each once for every split) or of a block of rows (prefill).
+  static constexpr int headsOfTile = !decode || group < slots ? group : slots;
+  static constexpr int rowsOfBlock = decode ? 1 : rowsFilling(slots, group);
+  /// Tiles of a key-value head, of a row (decode, each once for every split) or of a block of rows.
+  static constexpr int headTiles =
+      decode ? (group + headsOfTile - 1) / headsOfTile : (rowsOfBlock * group + slots - 1) / slots;
   static constexpr int tilesOfRows = Cache::heads * headTiles;
   static constexpr bool fixedParts = Config::partKeys > 0;
   static_assert(!fixedParts || Config::partKeys % Products::step == 0, "whole steps");
@@ -138,7 +82,7 @@ template <class Config, class Products, bool Decode> struct Attention {
   static constexpr int partialFloatsOfTile = headsOfTile * partialFloats;
 
   /// Tile `index` of `count`: of tilesOfRows * rows * splits (decode), or of tilesOfRows * (rows /
-  /// rowsOfTile + sequences) (prefill). With several splits, `workspace` has partialFloatsOfTile
+  /// rowsOfBlock + sequences) (prefill). With several splits, `workspace` has partialFloatsOfTile
   /// for each tile, and `arrivals` a counter for all splits of a tile, [tilesOfRows * rows], 0
   /// before and after. With fixed parts there are Config::parts splits.
   template <class Gate>
@@ -147,16 +91,18 @@ template <class Config, class Products, bool Decode> struct Attention {
        const typename Cache::Element *cache, typename Config::Result *result, float *workspace,
        unsigned *arrivals, int index, int count, char *shared, const Gate &gate) {
     gate.wait();
+    if (!decode)
+      index = count - 1 - index; // later rows see more keys: those first that take longest
     int splits = decode ? count / (tilesOfRows * batch.tokens) : 1;
     int whole = index / splits, split = index % splits;
     AttentionTile tile;
-    if (!findRows(batch, whole / tilesOfRows, tile))
+    int part = whole % tilesOfRows % headTiles;
+    if (!findRows(batch, whole / tilesOfRows, part, tile))
       return;
-    int headTile = whole % tilesOfRows;
-    tile.kvHead = headTile / headTiles;
+    tile.kvHead = whole % tilesOfRows / headTiles;
     tile.headsOfTile = headsOfTile;
-    tile.heads = smaller(headsOfTile, group - headTile % headTiles * headsOfTile);
-    tile.firstHead = tile.kvHead * group + headTile % headTiles * headsOfTile;
+    tile.firstHead = tile.kvHead * group + (decode ? part * headsOfTile : 0);
+    tile.heads = decode ? smaller(headsOfTile, group - part * headsOfTile) : group;
 
     if constexpr (fixedParts && !decode) {
       addParts(batch, tile, q, cache, result, shared);
@@ -165,19 +111,27 @@ template <class Config, class Products, bool Decode> struct Attention {
     int parts = findKeys(tile, split, splits);
     if (split >= parts)
       return;
-    float *sums = Products::compute(batch, tile, q, cache, shared);
-    if (parts <= 1)
-      store(tile, result, sums);
-    else
-      combine(tile, split, parts, result,
-              workspace + (long long)(index - split) * partialFloatsOfTile, arrivals + whole, sums,
-              shared);
+    if constexpr (Products::stores) {
+      static_assert(!decode, "results are not parts");
+      Products::attend(batch, tile, q, cache, result, shared);
+    } else {
+      float *sums = Products::compute(batch, tile, q, cache, shared);
+      if (parts <= 1)
+        store(tile, result, sums);
+      else
+        combine(tile, split, parts, result,
+                workspace + (long long)(index - split) * partialFloatsOfTile, arrivals + whole,
+                sums, shared);
+    }
   }
 
 private:
-  /// Block `index` of rows. In prefill those of sequence s are numbered from firstRow[s] /
-  /// rowsOfTile + s on, which leaves room for each sequence's last, partly filled block.
-  static LLMOPT_DEVICE bool findRows(const LlmoptBatch &batch, int index, AttentionTile &tile) {
+  /// Part `part` of block `index` of rows. In prefill the blocks of sequence s are numbered from
+  /// firstRow[s] / rowsOfBlock + s on, which leaves room for each sequence's last, partly filled
+  /// block.
+  static LLMOPT_DEVICE bool findRows(const LlmoptBatch &batch, int index, int part,
+                                     AttentionTile &tile) {
+    tile.skipped = 0;
     if constexpr (decode) {
       if (index >= batch.tokens)
         return false;
@@ -188,15 +142,19 @@ private:
       int low = 0, high = batch.sequences - 1;
       while (low < high) {
         int middle = (low + high + 1) / 2;
-        if (batch.firstRow[middle] / rowsOfTile + middle <= index)
+        if (batch.firstRow[middle] / rowsOfBlock + middle <= index)
           low = middle;
         else
           high = middle - 1;
       }
       int begin = batch.firstRow[low], end = batch.firstRow[low + 1];
+      int block = begin + (index - begin / rowsOfBlock - low) * rowsOfBlock;
+      end = smaller(end, block + rowsOfBlock);
+      int first = part * slots, last = first + slots - 1;
       tile.sequence = low;
-      tile.firstRow = begin + (index - begin / rowsOfTile - low) * rowsOfTile;
-      tile.rows = smaller(rowsOfTile, end - tile.firstRow);
+      tile.firstRow = block + first / group;
+      tile.skipped = first % group;
+      tile.rows = smaller(end, block + last / group + 1) - tile.firstRow;
       if (tile.rows <= 0)
         return false;
     }
@@ -234,11 +192,13 @@ private:
   static constexpr int stepBytes =
       2 * Products::step * headDim * int(sizeof(typename Cache::Element));
 
-  /// Steps of a part: as many as are under way at once. And a block reads its part while others
-  /// read theirs, but one alone adds up all parts: with bytes k of keys and values in all and m of
-  /// a part's results, k / parts + parts * m is least for parts = sqrt(k / m).
+  /// Steps of a part: enough for so many keys, which are on their way in less time than it takes to
+  /// meet. And a block reads its part while others read theirs, but one alone adds up all parts:
+  /// with bytes k of keys and values in all and m of a part's results, k / parts + parts * m is
+  /// least for parts = sqrt(k / m).
+  static constexpr int leastKeys = 128;
   static LLMOPT_DEVICE int leastSteps(int steps, int splits) {
-    int least = larger(ceilDivide(steps, splits), Products::stages);
+    int least = larger(ceilDivide(steps, splits), ceilDivide(leastKeys, Products::step));
     while ((long long)least * least * stepBytes < (long long)steps * partialFloatsOfTile * 4)
       ++least;
     return least;

@@ -19,7 +19,7 @@ template <class Config, int Slots, int Step> struct ExactAttention {
   static constexpr int slots = Slots;
   static constexpr int step = Step;
   static constexpr int keyGroups = 1;
-  static constexpr int stages = 1; ///< steps under way at once
+  static constexpr bool stores = false; ///< results by itself
   static constexpr int headDim = Cache::headDim;
 
   /// Shared memory, in floats: queries [slots][headDim], keys [step][headDim + 1] (so that lanes
@@ -98,7 +98,7 @@ private:
       float key = 0, value = 0;
       if (t < tile.end) {
         int page = pageOf(batch, tile.sequence, t / Cache::pageTokens);
-        auto *from = cache + Cache::offset(page, tile.kvHead, t) + dim;
+        auto *from = cache + Cache::offset(page, tile.kvHead, t, dim);
         key = toFloat(from[0]);
         value = toFloat(from[Cache::keysOfPage]);
       }

@@ -32,7 +32,8 @@ template <class Config, int QueryTiles, int KeyGroups, int KeysOfGroup> struct T
   static constexpr int queryBytes = slots * rowElements * 2;
   static constexpr int keyBytes = step * rowElements * 2;
   static constexpr int stageBytes = 2 * keyBytes; ///< keys, then values
-  static constexpr int stages = 2;                ///< steps under way at once
+  static constexpr int stages = 2;
+  static constexpr bool stores = false; ///< results by itself
   static constexpr int resultBytes = keyGroups * slots * (headDim + 2) * 4;
   static constexpr int sharedBytes = queryBytes + stages * stageBytes > resultBytes
                                          ? queryBytes + stages *stageBytes
@@ -218,13 +219,14 @@ private:
     Element *keys = reinterpret_cast<Element *>(stage);
     Element *values = keys + step * rowElements;
     for (int i = threadIndex(); i < step * pieces; i += threads) {
-      int token = i / pieces, dim = i % pieces * 8;
+      // As they lie in the cache: eight tokens, then the next piece.
+      int token = i / (8 * pieces) * 8 + i % 8, dim = i / 8 % pieces * 8;
       int t = first + token;
       bool valid = t < tile.end && dim < headDim;
       const Element *from = cache;
       if (valid)
-        from += Cache::offset(pageOf(batch, tile.sequence, t / Cache::pageTokens), tile.kvHead, t) +
-                dim;
+        from +=
+            Cache::offset(pageOf(batch, tile.sequence, t / Cache::pageTokens), tile.kvHead, t, dim);
       copyAsync(keys + token * rowElements + dim, from, valid);
       copyAsync(values + token * rowElements + dim, valid ? from + Cache::keysOfPage : cache,
                 valid);

@@ -3,6 +3,11 @@
 // A layer's cache is an array of pages. A page holds 16 tokens: keys [heads][16][headDim], then
 // values [heads][16][headDim].
 //
+// Of 16-bit elements and heads of a multiple of 8, the 16 tokens of a head are core matrices of the
+// tensor cores: [2][headDim / 8][8 tokens][8 elements]. So what a bulk copy brings, the tokens of a
+// page or eight of them, is an operand of wgmma: for keys by rows of tokens, for values transposed
+// (K-major and MN-major without a swizzle; PTX ISA, "Shared Memory Matrix Layout").
+//
 //===------------------------------------------------------------------------------------------===//
 
 #ifndef LLMOPT_CUDA_CACHE_CUH
@@ -20,10 +25,17 @@ template <class T, int Heads, int HeadDim> struct CacheLayout {
   static constexpr int keysOfPage = Heads * pageTokens * HeadDim;
   static constexpr int pageElements = 2 * keysOfPage;
 
-  /// Element of the keys of a page where `position` of head `head` begins; its values begin
-  /// keysOfPage elements later.
-  static LLMOPT_DEVICE long long offset(int page, int head, int position) {
-    return (long long)page * pageElements + (head * pageTokens + position % pageTokens) * HeadDim;
+  static constexpr bool cores = sizeof(T) == 2 && HeadDim % 8 == 0;
+
+  /// Element of the keys of a page where element `dim` of `position` of head `head` is; that of the
+  /// values is keysOfPage elements later. Elements dim to dim + 7 follow each other if dim is a
+  /// multiple of 8; of cores, elements of the next position are 8 later in eight positions.
+  static LLMOPT_DEVICE long long offset(int page, int head, int position, int dim) {
+    int token = position % pageTokens;
+    int at = token * HeadDim + dim;
+    if constexpr (cores)
+      at = token / 8 * 8 * HeadDim + dim / 8 * 64 + token % 8 * 8 + dim % 8;
+    return (long long)page * pageElements + head * pageTokens * HeadDim + at;
   }
 };
 
@@ -34,7 +46,7 @@ LLMOPT_DEVICE long long cacheOffset(const LlmoptBatch &batch, int row, int colum
   int position = batch.positions[row];
   int page = batch.pageTable[(long long)batch.sequenceOf[row] * batch.pageTableStride +
                              position / Layout::pageTokens];
-  return Layout::offset(page, column / Layout::headDim, position) + column % Layout::headDim;
+  return Layout::offset(page, column / Layout::headDim, position, column % Layout::headDim);
 }
 
 template <class Layout>

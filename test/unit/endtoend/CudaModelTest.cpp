@@ -89,6 +89,7 @@ protected:
 };
 class CudaInvariance : public OnDevice {};
 class CudaLongInvariance : public OnDevice {};
+class CudaLongContext : public OnDevice {};
 
 /// Logits, greedy and sampled continuations of a compiled golden model (runtime/check).
 void expectRight(const CompiledModel &compiled, int64_t newTokens) {
@@ -174,6 +175,67 @@ TEST_P(CudaLongInvariance, BitsDoNotDependOnBatchOrChunks) {
   expectInvariant(compiled, {300, 1, 140});
 }
 
+/// Every sequence's logits: all but its last token in one step, then those of all in one, a decode.
+static std::vector<std::vector<float>>
+prefillAndDecode(const CompiledModel &compiled, const std::string &device,
+                 const std::vector<std::vector<int32_t>> &texts) {
+  const auto count = static_cast<int32_t>(texts.size());
+  constexpr int64_t pagesEach = 24;
+  auto opened = compiled.open(2, Sequences::pages(count, pagesEach), device);
+  Sequences sequences(*opened, count, pagesEach);
+  std::vector<Run> prefill, decode;
+  for (int32_t s = 0; s < count; ++s) {
+    const std::vector<int32_t> &text = texts[size_t(s)];
+    prefill.push_back({s, {text.begin(), text.end() - 1}});
+    decode.push_back({s, {text.back()}});
+  }
+  sequences.step(prefill);
+  sequences.step(decode);
+  std::vector<std::vector<float>> logits;
+  for (int32_t s = 0; s < count; ++s)
+    logits.push_back(sequences.logits(s));
+  return logits;
+}
+
+/// Keys in several parts, a group of more heads than a tile of few rows takes, more decodes than
+/// few: against float32 on the CPU.
+TEST_P(CudaLongContext, DecodesAndPrefillsAgreeWithTheCpu) {
+  const std::string config = testing::TempDir() + "/parts-" + std::to_string(::getpid()) + ".json";
+  ASSERT_TRUE(writeFile(config, R"({"model_type": "llama", "hidden_size": 64,
+    "num_hidden_layers": 1, "num_attention_heads": 20, "num_key_value_heads": 1, "head_dim": 16,
+    "intermediate_size": 64, "vocab_size": 48, "rms_norm_eps": 1e-5, "hidden_act": "silu",
+    "max_position_embeddings": 384})"));
+  CompileOptions options = this->options();
+  options.checkpoint = config;
+  options.randomWeights = true;
+  CompiledModel compiled(options);
+  CompileOptions reference;
+  reference.checkpoint = config;
+  reference.randomWeights = true;
+  CompiledModel exact(reference);
+  std::filesystem::remove(config);
+
+  std::mt19937 random(11);
+  std::vector<std::vector<int32_t>> texts;
+  auto add = [&](int64_t length) {
+    for (int32_t &token : texts.emplace_back(static_cast<size_t>(length)))
+      token = int32_t(random() % 48);
+  };
+  for (int64_t length : {300, 2, 140})
+    add(length);
+  for (bool many : {false, true}) {
+    SCOPED_TRACE(many ? "many sequences" : "few sequences");
+    for (int i = 0; many && i < 15; ++i)
+      add(2 + i);
+    auto expected = prefillAndDecode(exact, "cpu", texts);
+    auto logits = prefillAndDecode(compiled, GetParam().device, texts);
+    for (size_t s = 0; s < texts.size(); ++s)
+      EXPECT_LT(relativeError(logits[s], expected[s].data()),
+                GetParam().precision == "32-true" ? 1e-5 : 2e-2)
+          << "sequence " << s;
+  }
+}
+
 //===- Cases ----------------------------------------------------------------------------------===//
 
 static const char *const archs[] = {"sm_80", "sm_90a"};
@@ -233,6 +295,9 @@ INSTANTIATE_TEST_SUITE_P(Emulated, CudaInvariance,
                          testing::ValuesIn(invarianceCases("cuda-emulated")), testName);
 INSTANTIATE_TEST_SUITE_P(Emulated, CudaLongInvariance,
                          testing::ValuesIn(longCases("cuda-emulated")), testName);
+INSTANTIATE_TEST_SUITE_P(Emulated, CudaLongContext, testing::ValuesIn(longCases("cuda-emulated")),
+                         testName);
+INSTANTIATE_TEST_SUITE_P(Card, CudaLongContext, testing::ValuesIn(longCases("cuda")), testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaLongInvariance, testing::ValuesIn(longCases("cuda")), testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaModel, testing::ValuesIn(modelCases("cuda")), testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaTrainedModel, testing::ValuesIn(trainedCases("cuda")), testName);
