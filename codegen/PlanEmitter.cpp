@@ -85,7 +85,7 @@ private:
     llvm::raw_string_ostream(plan.cache.type) << type.getElementType();
   }
 
-  static PlanBuffer bufferAt(Attribute placement, std::string name) {
+  static PlanBuffer bufferAt(Attribute placement, std::string name, Type type) {
     auto entry = cast<DictionaryAttr>(placement);
     PlanBuffer buffer;
     buffer.name = std::move(name);
@@ -93,6 +93,9 @@ private:
         entry.getAs<StringAttr>("space").getValue() == "token" ? RowSpace::Token : RowSpace::Logit;
     buffer.offset = entry.getAs<IntegerAttr>("offset").getInt();
     buffer.rowBytes = entry.getAs<IntegerAttr>("row_bytes").getInt();
+    buffer.type = type.isF32()    ? ElementType::F32
+                  : type.isBF16() ? ElementType::BF16
+                                  : ElementType::F16;
     return buffer;
   }
 
@@ -159,19 +162,23 @@ private:
       }
       int64_t index =
           addBuffer(bufferAt(placement[result.getResultNumber()],
-                             fmt::format("{}.{}", kernel.getName().str(), plan.launches.size())));
+                             fmt::format("{}.{}", kernel.getName().str(), plan.launches.size()),
+                             tensorType(result).getElementType()));
       buffers[result] = index;
       planned.results.push_back(pointer(LaunchArgument::Kind::Buffer, index));
-    }
-    if (Attribute workspace = kernel->getAttr("workspace")) {
-      int64_t index = addBuffer(bufferAt(
-          workspace, fmt::format("{}.{}.workspace", kernel.getName().str(), plan.launches.size())));
-      planned.workspace = pointer(LaunchArgument::Kind::Buffer, index);
     }
     auto anatomy = analyzeKernel(kernel);
     if (failed(anatomy))
       return makeError("kernel '{}' is of no known anatomy", kernel.getName().str());
     planned.anatomy = std::move(*anatomy);
+    if (Attribute workspace = kernel->getAttr("workspace")) {
+      if (!planned.anatomy.linear)
+        return makeError("kernel '{}' has a workspace and no linear", kernel.getName().str());
+      int64_t index = addBuffer(bufferAt(
+          workspace, fmt::format("{}.{}.workspace", kernel.getName().str(), plan.launches.size()),
+          tensorType(planned.anatomy.linear.getInput()).getElementType()));
+      planned.workspace = pointer(LaunchArgument::Kind::Buffer, index);
+    }
     planned.rows = runsOver(planned);
     launch.space = planned.rows == Rows::Token ? RowSpace::Token : RowSpace::Logit;
     if (LinearOp linear = planned.anatomy.linear) {

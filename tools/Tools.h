@@ -33,6 +33,7 @@ int runMain(int argc, char **argv);
 int benchMain(int argc, char **argv);
 int checkMain(int argc, char **argv);
 int tokenizeMain(int argc, char **argv);
+int tuneMain(int argc, char **argv);
 
 } // namespace llmopt
 

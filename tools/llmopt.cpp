@@ -22,6 +22,7 @@ static const Command commands[] = {
     {"bench", benchMain, "Measures a compiled model (llmopt-bench)"},
     {"check", checkMain, "Compares a compiled model with what it should say (llmopt-check)"},
     {"tokenize", tokenizeMain, "Text to token ids and back (llmopt-tokenize)"},
+    {"tune", tuneMain, "Finds the fastest schedules on this GPU (llmopt-tune)"},
 };
 
 static std::string usage() {

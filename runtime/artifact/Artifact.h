@@ -55,6 +55,7 @@ struct PlanBuffer {
   RowSpace space = RowSpace::Token;
   int64_t offset = 0;
   int64_t rowBytes = 0;
+  ElementType type = ElementType::F32; ///< of the elements of a row; of a workspace for what it has
 };
 
 /// How a [rows, columns] matrix lies in memory: row-major if panel is 0, else

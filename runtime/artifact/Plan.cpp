@@ -63,7 +63,8 @@ static OrderedJson toJson(const PlanBuffer &buffer) {
   return {{"name", buffer.name},
           {"space", spaceName(buffer.space)},
           {"offset", buffer.offset},
-          {"row_bytes", buffer.rowBytes}};
+          {"row_bytes", buffer.rowBytes},
+          {"type", elementTypeName(buffer.type)}};
 }
 
 static OrderedJson toJson(const PlanWeight &weight) {
@@ -136,12 +137,22 @@ static Result<PlanBuffer> parseBuffer(const Json &json, const Plan &plan, const 
   LLMOPT_ASSIGN(buffer.space, parseSpace(json, what));
   LLMOPT_ASSIGN(buffer.offset, jsonInteger(json, "offset", what, 0, sizeLimit));
   LLMOPT_ASSIGN(buffer.rowBytes, jsonInteger(json, "row_bytes", what, 1, sizeLimit));
+  if (jsonHas(json, "type")) {
+    LLMOPT_ASSIGN(std::string type, jsonString(json, "type", what));
+    std::optional<ElementType> known = parseElementType(type);
+    if (!known)
+      return makeError("{}: unknown element type '{}'", what, shortened(type));
+    buffer.type = *known;
+  }
   if (buffer.offset % 64 != 0)
     return makeError("{}: offset {} is not a multiple of 64", what, buffer.offset);
   int64_t arena = buffer.space == RowSpace::Token ? plan.tokenRowBytes : plan.logitRowBytes;
   if (buffer.offset + buffer.rowBytes > arena)
     return makeError("{}: bytes {} to {} of a row lie outside the arena's {}", what, buffer.offset,
                      buffer.offset + buffer.rowBytes, arena);
+  if (buffer.rowBytes % elementBytes(buffer.type) != 0)
+    return makeError("{}: a row of {} bytes has no whole elements of {}", what, buffer.rowBytes,
+                     elementTypeName(buffer.type));
   return buffer;
 }
 

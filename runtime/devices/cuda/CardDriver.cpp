@@ -71,6 +71,7 @@ public:
                                                             bool quiet) override;
   Result<int> residentBlocks(const CudaKernel &kernel, uint32_t threads,
                              uint32_t sharedBytes) override;
+  Result<int64_t> localBytes(const CudaKernel &kernel) override;
   Status launch(const CudaLaunch &launch) override;
   Status multiply(const CudaProduct &product) override;
   Result<std::unique_ptr<CudaGraph>> record(const std::function<Status()> &queue) override;
@@ -336,6 +337,15 @@ Result<int> CardDriver::residentBlocks(const CudaKernel &asked, uint32_t threads
       api.residentBlocks(&blocks, kernel.function, static_cast<int>(threads), sharedBytes),
       fmt::format("asking how many blocks of function '{}' a multiprocessor runs", kernel.name)));
   return blocks * facts.multiprocessors;
+}
+
+Result<int64_t> CardDriver::localBytes(const CudaKernel &kernel) {
+  LLMOPT_TRY(enter());
+  const auto &known = static_cast<const CardKernel &>(kernel);
+  int bytes = 0;
+  LLMOPT_TRY(api.check(api.functionGetAttribute(&bytes, cuda_api::localBytes, known.function),
+                       "asking for the local memory of " + known.name));
+  return int64_t(bytes);
 }
 
 Status CardDriver::launch(const CudaLaunch &launch) {

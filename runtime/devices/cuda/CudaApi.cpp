@@ -64,6 +64,7 @@ Result<Api> Api::load() {
   find("cuModuleLoadData", api.moduleLoadData);
   find("cuModuleUnload", api.moduleUnload);
   find("cuModuleGetFunction", api.moduleGetFunction);
+  find("cuFuncGetAttribute", api.functionGetAttribute);
   find("cuFuncSetAttribute", api.functionSetAttribute);
   find("cuOccupancyMaxActiveBlocksPerMultiprocessor", api.residentBlocks);
   find("cuLaunchKernelEx", api.launchKernel);

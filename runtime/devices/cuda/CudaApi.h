@@ -39,6 +39,7 @@ constexpr int capabilityMinor = 76;         // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPAB
 constexpr int sharedMemoryOptin = 97;       // CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
 constexpr unsigned eventRecordExternal = 1; // CU_EVENT_RECORD_EXTERNAL
 constexpr int maxDynamicShared = 8;         // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+constexpr int localBytes = 3;               // CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES
 constexpr unsigned nonBlocking = 1;         // CU_STREAM_NON_BLOCKING
 constexpr unsigned disableTiming = 2;       // CU_EVENT_DISABLE_TIMING
 constexpr int captureRelaxed = 2;           // CU_STREAM_CAPTURE_MODE_RELAXED
@@ -112,6 +113,7 @@ struct Api {
   Code (*moduleLoadData)(Module *, const void *) = nullptr;
   Code (*moduleUnload)(Module) = nullptr;
   Code (*moduleGetFunction)(Function *, Module, const char *) = nullptr;
+  Code (*functionGetAttribute)(int *, int attribute, Function) = nullptr;
   Code (*functionSetAttribute)(Function, int attribute, int value) = nullptr;
   Code (*residentBlocks)(int *blocks, Function, int threads, size_t sharedBytes) = nullptr;
   Code (*launchKernel)(const LaunchConfig *, Function, void **parameters, void **extra) = nullptr;

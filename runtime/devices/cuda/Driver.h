@@ -128,6 +128,10 @@ public:
   /// if it cannot run any.
   virtual Result<int> residentBlocks(const CudaKernel &kernel, uint32_t threads,
                                      uint32_t sharedBytes) = 0;
+  /// Memory that a thread of the kernel has beside its registers, in bytes: what did not fit into
+  /// them is kept there.
+  virtual Result<int64_t> localBytes(const CudaKernel &kernel) = 0;
+
   virtual Status launch(const CudaLaunch &launch) = 0;
   /// The vendor's library for plain products.
   virtual Status multiply(const CudaProduct &product) = 0;

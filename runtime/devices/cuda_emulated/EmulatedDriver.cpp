@@ -51,6 +51,7 @@ public:
                                                             bool quiet) override;
   Result<int> residentBlocks(const CudaKernel &kernel, uint32_t threads,
                              uint32_t sharedBytes) override;
+  Result<int64_t> localBytes(const CudaKernel &) override { return 0; }
   Status launch(const CudaLaunch &launch) override;
   Status multiply(const CudaProduct &product) override;
   Result<std::unique_ptr<CudaGraph>> record(const std::function<Status()> &queue) override;

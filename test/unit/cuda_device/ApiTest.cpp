@@ -23,6 +23,7 @@ static_assert(cuda_api::capabilityMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILIT
 static_assert(cuda_api::capabilityMinor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
 static_assert(cuda_api::sharedMemoryOptin == CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
 static_assert(cuda_api::maxDynamicShared == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+static_assert(cuda_api::localBytes == CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES);
 static_assert(cuda_api::nonBlocking == CU_STREAM_NON_BLOCKING);
 static_assert(cuda_api::disableTiming == CU_EVENT_DISABLE_TIMING);
 static_assert(cuda_api::eventRecordExternal == CU_EVENT_RECORD_EXTERNAL);

@@ -1,7 +1,7 @@
 //===- FakeDriver.h - A card that only remembers what it was asked ----------------------------===//
 //
 // Memory is the host's. A launch runs the function that the test gave for the kernel's name, if
-// any, with the parameters as they were.
+// any, with the parameters as they were. What a test says of sources is asked with their text.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -39,6 +39,12 @@ public:
   std::vector<CudaSource> sources;
   std::map<std::string, Body> bodies;
   std::string arch;
+  /// Of the source that a kernel is from: whether it compiles, how long a launch takes, the local
+  /// memory of a thread, and what is run after a launch.
+  std::function<bool(const std::string &)> compiles;
+  std::function<double(const std::string &)> seconds;
+  std::function<int64_t(const std::string &)> local;
+  std::function<void(const std::string &, const Arguments &)> after;
   CudaCard facts{"Fake 9000", 9, 0, 132, 227 * 1024, uint64_t(1) << 30, uint64_t(1) << 30};
 
   uint64_t used = 0;
@@ -83,7 +89,7 @@ public:
   }
 
   struct Kernel : CudaKernel {
-    std::string name;
+    std::string name, source;
   };
   Result<std::vector<std::vector<const CudaKernel *>>> load(const std::vector<CudaSource> &given,
                                                             const std::vector<CudaHeader> &,
@@ -91,11 +97,15 @@ public:
                                                             bool) override {
     arch = givenArch;
     std::vector<std::vector<const CudaKernel *>> result;
+    for (const CudaSource &source : given)
+      if (compiles && !compiles(source.content))
+        return makeError("{} does not compile", source.name);
     for (const CudaSource &source : given) {
       sources.push_back(source);
       result.emplace_back();
       for (const std::string &name : source.kernels) {
         kernels.emplace_back().name = name;
+        kernels.back().source = source.content;
         result.back().push_back(&kernels.back());
       }
     }
@@ -104,8 +114,12 @@ public:
 
   int resident = 132; ///< what residentBlocks says
   Result<int> residentBlocks(const CudaKernel &, uint32_t, uint32_t) override { return resident; }
+  Result<int64_t> localBytes(const CudaKernel &kernel) override {
+    return local ? local(static_cast<const Kernel &>(kernel).source) : 0;
+  }
 
   Status launch(const CudaLaunch &launch) override {
+    const std::string &source = static_cast<const Kernel *>(launch.kernel)->source;
     Launched launched{static_cast<const Kernel *>(launch.kernel)->name,
                       launch.blocks,
                       launch.threads,
@@ -118,11 +132,14 @@ public:
     std::memcpy(&launched.batch, launch.parameters[0], sizeof(LlmoptBatch));
     for (size_t i = 1; i < launch.parameters.size(); ++i)
       launched.arguments.push_back(*static_cast<const uint64_t *>(launch.parameters[i]));
-    return queue([this, launched] {
+    return queue([this, launched, source] {
       calls.push_back(fmt::format("launch {} {}", launched.name, launched.blocks));
+      now += seconds ? seconds(source) : 0;
       launches.push_back(launched);
       if (auto body = bodies.find(launched.name); body != bodies.end())
         body->second(launched.batch, launched.arguments);
+      if (after)
+        after(source, launched.arguments);
     });
   }
   Status multiply(const CudaProduct &product) override {
@@ -143,22 +160,23 @@ public:
   }
   Status run(const CudaGraph &graph) override {
     calls.push_back("run");
-    marks = 0;
+    marks.clear();
     for (const auto &step : static_cast<const Graph &>(graph).steps)
       step();
     return success();
   }
-  /// A mark is a second.
+  /// A mark is a second, unless the test says how long launches take.
   Status mark() override {
     return queue([this] {
       calls.push_back("mark");
-      ++marks;
+      marks.push_back(seconds ? now : static_cast<double>(marks.size()));
     });
   }
   Result<std::vector<double>> takeMarks() override {
     std::vector<double> times;
-    for (; marks > 0; --marks)
-      times.push_back(double(times.size()));
+    for (double mark : marks)
+      times.push_back(mark - marks.front());
+    marks.clear();
     return times;
   }
   Status synchronize() override { return success(); }
@@ -182,7 +200,8 @@ private:
   std::map<CudaAddress, uint64_t> sizes;
   std::deque<Kernel> kernels;
   Graph *recording = nullptr;
-  int marks = 0;
+  std::vector<double> marks;
+  double now = 0;
   std::shared_ptr<std::string> kept;
 };
 

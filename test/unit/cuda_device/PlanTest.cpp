@@ -26,22 +26,6 @@ Json &function(Plan &plan, int launch, int variant = 0) {
 Json &product(Plan &plan) { return variants(plan, 2)[1]["functions"][1]["product"]; }
 Json &sampling(Plan &plan) { return plan.target["sampling"]; }
 
-/// Makes the head's function for few rows an instance of a template.
-Json &scheduled(Plan &plan) {
-  CudaSchedule schedule;
-  schedule.kind = findCudaTemplate("matvec");
-  schedule.shape = {4, 8, {{8, 1}}, "f32", "f32"};
-  schedule.parameters = {{"rows", 4}, {"columns", 8}, {"warps", 2}, {"stages", 2}};
-  CudaInstance instance = schedule.instance();
-  Json &few = function(plan, 2);
-  few["tiles"] = instance.tiles;
-  few["rows_per_tile"] = instance.rowsPerTile;
-  few["block"] = instance.threads;
-  few["shared"] = instance.sharedBytes;
-  few["schedule"] = schedule.toJson();
-  return few["schedule"];
-}
-
 CudaTuning tuningOf(const CudaParameters &parameters) {
   CudaTuning tuning;
   tuning.path = "tuned.json";
@@ -78,7 +62,7 @@ TEST(CudaPlan, BlocksFollowFromRows) {
 
 TEST(CudaPlan, GivesFunctionsTheSchedulesThatWereFound) {
   SmallModel model;
-  scheduled(model.artifact.plan);
+  SmallModel::scheduleHead(model.artifact.plan);
   auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
   ASSERT_TRUE(plan) << plan.error().message();
   auto tuning = tuningOf({{"rows", 2}, {"columns", 4}, {"warps", 4}, {"stages", 3}});
@@ -104,7 +88,7 @@ TEST(CudaPlan, GivesFunctionsTheSchedulesThatWereFound) {
 
 TEST(CudaPlan, KeepsSchedulesThatAreTheSameOrForOthers) {
   SmallModel model;
-  scheduled(model.artifact.plan);
+  SmallModel::scheduleHead(model.artifact.plan);
   auto plan = CudaPlan::read(model.artifact.plan, "plan.json");
   ASSERT_TRUE(plan) << plan.error().message();
   auto same = tuningOf({{"rows", 4}, {"columns", 8}, {"warps", 2}, {"stages", 2}});
@@ -215,15 +199,18 @@ INSTANTIATE_TEST_SUITE_P(
                "has not a row of 4 elements for each of the launch's"},
         Damage{"UnknownType", [](Plan &p) { product(p)["inputs"] = "f64"; },
                "field 'inputs' is 'f64', not 'f32', 'f16' or 'bf16'"},
-        Damage{"UnknownTemplate", [](Plan &p) { scheduled(p)["kind"] = "zork"; },
+        Damage{"UnknownTemplate", [](Plan &p) { SmallModel::scheduleHead(p)["kind"] = "zork"; },
                "schedule: there is no template 'zork'"},
-        Damage{"BadParameter", [](Plan &p) { scheduled(p)["parameters"]["columns"] = 3; },
+        Damage{"BadParameter",
+               [](Plan &p) { SmallModel::scheduleHead(p)["parameters"]["columns"] = 3; },
                "schedule: columns and rows are powers of two"},
-        Damage{"OtherGrid", [](Plan &p) { scheduled(p)["parameters"]["columns"] = 4; },
+        Damage{"OtherGrid",
+               [](Plan &p) { SmallModel::scheduleHead(p)["parameters"]["columns"] = 4; },
                "the grid is not that of its schedule"},
-        Damage{"NoSegments", [](Plan &p) { scheduled(p)["segments"] = Json::array(); },
+        Damage{"NoSegments",
+               [](Plan &p) { SmallModel::scheduleHead(p)["segments"] = Json::array(); },
                "schedule: there are no segments"},
-        Damage{"SegmentIsNoPair", [](Plan &p) { scheduled(p)["segments"] = {1}; },
+        Damage{"SegmentIsNoPair", [](Plan &p) { SmallModel::scheduleHead(p)["segments"] = {1}; },
                "schedule: segment 0 is no pair"},
         Damage{"NoAdvance", [](Plan &p) { sampling(p)["functions"].erase("advance"); },
                "plan.json: sampling: field 'advance' is missing"},

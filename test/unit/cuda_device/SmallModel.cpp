@@ -1,5 +1,6 @@
 #include "test/unit/cuda_device/SmallModel.h"
 
+#include "runtime/artifact/CudaSchedule.h"
 #include "support/Files.h"
 
 #include <cstdio>
@@ -75,6 +76,21 @@ static Plan smallPlan() {
        {{"functions", {{"sample", grid("sample", 1, 1)}, {"advance", grid("advance", 1, 64)}}},
         {"workspace_row_bytes", 16}}}};
   return plan;
+}
+
+Json &SmallModel::scheduleHead(Plan &plan) {
+  CudaSchedule schedule;
+  schedule.kind = findCudaTemplate("matvec");
+  schedule.shape = {4, vocabulary, {{vocabulary, 1}}, "f32", "f32"};
+  schedule.parameters = {{"rows", 4}, {"columns", 8}, {"warps", 2}, {"stages", 2}};
+  CudaInstance instance = schedule.instance();
+  Json &few = plan.launches[2].target["variants"][0]["functions"][0];
+  few["tiles"] = instance.tiles;
+  few["rows_per_tile"] = instance.rowsPerTile;
+  few["block"] = instance.threads;
+  few["shared"] = instance.sharedBytes;
+  few["schedule"] = schedule.toJson();
+  return few["schedule"];
 }
 
 SmallModel::SmallModel() {

@@ -23,6 +23,8 @@ struct SmallModel {
   Artifact artifact;
 
   SmallModel();
+  /// Makes "head_few" an instance of a template, matvec of 4 rows; its schedule in the plan.
+  static Json &scheduleHead(Plan &plan);
   std::shared_ptr<const Artifact> shared() const { return std::make_shared<Artifact>(artifact); }
 };
 
