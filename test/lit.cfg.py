@@ -6,6 +6,7 @@
             `REQUIRES: shared` and are reported as unsupported without
 """
 
+import glob
 import os
 
 import lit.formats
@@ -32,5 +33,11 @@ shared = os.path.realpath(os.path.join(config.llmopt_source, "..", "shared"))
 config.substitutions.append(("%shared", shared))
 if os.path.isdir(os.path.join(shared, "models")):
     config.available_features.add("shared")
+# Where NVRTC can be: tests that compile for a card say `REQUIRES: nvrtc`.
+toolkits = [os.environ.get("CUDA_HOME", "/nonexistent"), "/usr/local/cuda"]
+nvrtc = [f"{toolkit}/lib64/libnvrtc.so*" for toolkit in toolkits]
+nvrtc.append(os.path.join(config.llmopt_source, ".deps", "nvrtc", "nvidia", "*", "lib", "libnvrtc.so*"))
+if "LLMOPT_NVRTC" in os.environ or any(glob.glob(place) for place in nvrtc):
+    config.available_features.add("nvrtc")
 if not config.sanitized:
     config.available_features.add("unsanitized")

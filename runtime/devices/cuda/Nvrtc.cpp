@@ -30,6 +30,8 @@ struct Nvrtc::Library {
   Code (*log)(Program, char *) = nullptr;
   Code (*cubinSize)(Program, size_t *) = nullptr;
   Code (*cubin)(Program, char *) = nullptr;
+  Code (*ptxSize)(Program, size_t *) = nullptr;
+  Code (*ptx)(Program, char *) = nullptr;
 };
 
 static const ToolkitLibrary nvrtcLibrary = {"NVRTC", "libnvrtc.so", "LLMOPT_NVRTC", "cuda_nvrtc",
@@ -53,6 +55,8 @@ Result<Nvrtc> Nvrtc::open(const std::vector<std::string> &wheels) {
   find("nvrtcGetProgramLog", library->log);
   find("nvrtcGetCUBINSize", library->cubinSize);
   find("nvrtcGetCUBIN", library->cubin);
+  find("nvrtcGetPTXSize", library->ptxSize);
+  find("nvrtcGetPTX", library->ptx);
   if (missing)
     return makeError("{} lacks {}: llmopt needs NVRTC 12 or later", path, missing);
   library->version(&library->major, &library->minor);
@@ -141,6 +145,11 @@ Result<CudaImage> Nvrtc::compile(const std::string &name, const std::string &sou
   if (code != 0)
     return makeError("NVRTC made no machine code of {} for {}: {}", name, options.arch,
                      library->errorString(code));
+  if (options.reportResources && library->ptxSize(program, &size) == 0 && size > 1) {
+    image.ptx.resize(size);
+    library->ptx(program, image.ptx.data());
+    image.ptx.resize(size - 1); // without the terminating zero
+  }
   return image;
 }
 

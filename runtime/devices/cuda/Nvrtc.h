@@ -28,6 +28,7 @@ struct CudaImage {
   std::string cubin;
   /// What the compiler said: warnings, and with `reportResources` registers and spills per kernel.
   std::string log;
+  std::string ptx; ///< with `reportResources`: what the machine code was made of
 };
 
 struct CudaCompileOptions {
