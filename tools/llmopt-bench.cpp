@@ -22,6 +22,7 @@ Examples:
   llmopt-bench model.llmopt
   llmopt-bench model.llmopt --prompt-length 512 --new-tokens 128 --batch 4
   llmopt-bench model.llmopt --repeats 11 --threads 2 --json
+  llmopt-bench model.llmopt --context 8000 --batch 32 --prompt-length 16
   llmopt-bench batch-invariant.llmopt --baseline model.llmopt
   llmopt-bench model.llmopt --profile --trace step.json
 )";
@@ -57,10 +58,16 @@ int llmopt::benchMain(int argc, char **argv) {
   app.add_option("artifact", options.artifact, "The compiled model (OUT.llmopt)")->required();
   app.add_option("--prompt-length", options.promptLength, "Tokens of each prompt")
       ->capture_default_str();
+  app.add_option("--context", options.context,
+                 "Tokens in the cache before each prompt: keys and values of other random tokens, "
+                 "so that decoding behind them needs no long prefill")
+      ->capture_default_str();
   app.add_option("--new-tokens", options.newTokens, "New tokens of each sequence")
       ->capture_default_str();
   app.add_option("--batch", options.batch, "Sequences at once")->capture_default_str();
   app.add_option("--repeats", options.repeats, "Measured runs, after one to warm up")
+      ->capture_default_str();
+  app.add_option("--step-tokens", options.stepTokens, "Rows of a step at most")
       ->capture_default_str();
   auto *baseline =
       app.add_option("--baseline", options.baseline,
@@ -81,6 +88,7 @@ int llmopt::benchMain(int argc, char **argv) {
   app.add_flag("--json", output.json, "One JSON object on standard output");
   if (auto code = parseCommandLine(app, argc, argv))
     return *code;
+  options.device.stepRows = options.stepTokens;
 
   if (Status status = run(options, output); !status) {
     fmt::print(stderr, "llmopt-bench: {}\n", status.error().message());

@@ -43,6 +43,7 @@ public:
     LLMOPT_ASSIGN(bench.limits, model.device->openLimits());
     EngineOptions engineOptions = benchEngine(options, *model.artifact);
     LLMOPT_ASSIGN(bench.engine, Engine::create(std::move(model.device), engineOptions));
+    LLMOPT_TRY(fillContext(*bench.engine, options));
     // The first run warms up and does not count; the model's own memory is known after it.
     LLMOPT_TRY(runOnce(*bench.engine, options, UINT32_MAX / 2));
     const Device &device = bench.engine->model();
@@ -94,7 +95,7 @@ private:
     for (const PlanLaunch &launch : plan.launches)
       result.weightBytes += launch.weightBytes;
     // A step reads what is cached so far: from the prompt to one less than all.
-    int64_t cachedTokens = options.promptLength + (options.newTokens - 1) / 2;
+    int64_t cachedTokens = options.context + options.promptLength + (options.newTokens - 1) / 2;
     result.cacheBytes = options.batch * cachedTokens * plan.cache.layers *
                         (plan.cache.pageBytes / plan.cache.pageTokens);
     result.prefillOperations =

@@ -14,9 +14,11 @@ OrderedJson BenchResult::toJson() const {
   json["batch_invariant"] = batchInvariant;
   json["threads"] = options.device.threads;
   json["batch"] = options.batch;
+  json["context"] = options.context;
   json["prompt_length"] = options.promptLength;
   json["new_tokens"] = options.newTokens;
   json["repeats"] = options.repeats;
+  json["step_tokens"] = options.stepTokens;
   json["prefill_tokens_per_second"] = prefill.median();
   json["decode_tokens_per_second"] = decode.median();
   json["decode_bytes_per_second"] = decodeBandwidth.median();
@@ -55,9 +57,11 @@ static std::string line(const char *name, const Samples &samples, double unit, c
 std::string BenchResult::toText() const {
   std::string text = fmt::format("{}, {}, compiled for {}{}\n", model, precision, arch,
                                  batchInvariant ? ", batch-invariant" : "");
-  text += fmt::format("{} threads, batch {}, prompts of {} tokens, {} new tokens, {} repeats\n\n",
-                      options.device.threads, options.batch, options.promptLength,
-                      options.newTokens, options.repeats);
+  text += fmt::format(
+      "{} threads, batch {}, prompts of {} tokens{}, {} new tokens, {} repeats\n\n",
+      options.device.threads, options.batch, options.promptLength,
+      options.context ? fmt::format(" behind {} that are not computed", options.context) : "",
+      options.newTokens, options.repeats);
   text += fmt::format("{:<16}{:>10} {:<9}{:>9}    {:<9}  {}\n", "", "median", "", "least", "most",
                       hasLimits() ? "share of the limit" : "");
   auto shareOf = [&](const Samples &share, const char *limit) {

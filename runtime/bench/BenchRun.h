@@ -21,6 +21,10 @@ struct RunTimes {
   int64_t decodeSteps = 0;
 };
 
+/// Fills the cache with keys and values of random tokens, if there is a context that is not
+/// computed.
+Status fillContext(Engine &engine, const BenchOptions &options);
+
 /// Prompts of random ids, and their continuation; no id ends it.
 Result<RunTimes> runOnce(Engine &engine, const BenchOptions &options, uint32_t seed);
 

@@ -20,7 +20,7 @@ struct MeasuredStep {
   std::vector<LaunchTime> launches;
 };
 
-/// Runs every step of another device so that it is measured.
+/// Runs every step of another device so that it is measured, or as usual.
 class ProfilingDevice final : public Device {
 public:
   ProfilingDevice(std::shared_ptr<const Artifact> artifact, std::unique_ptr<Device> device)
@@ -34,6 +34,8 @@ public:
     return device->runProfiled(batch);
   }
   Status run(const LlmoptBatch &batch) override {
+    if (!measuring)
+      return device->run(batch);
     MeasuredStep step;
     step.rows = batch.tokens;
     step.logitRows = batch.logitRows;
@@ -45,11 +47,18 @@ public:
     return success();
   }
   Result<const float *> logits() override { return device->logits(); }
+  bool samples() const override { return !measuring && device->samples(); }
+  Status runSampled(const LlmoptBatch &batch, const LlmoptSampling *rows) override {
+    return device->runSampled(batch, rows);
+  }
+  Status runNext(const LlmoptBatch &batch) override { return device->runNext(batch); }
+  Result<const int32_t *> takeTokens() override { return device->takeTokens(); }
   Result<std::unique_ptr<DeviceLimits>> openLimits() override { return device->openLimits(); }
   uint64_t memoryBytes() const override { return device->memoryBytes(); }
   int threads() const override { return device->threads(); }
 
   std::vector<MeasuredStep> steps;
+  bool measuring = true;
 
 private:
   std::unique_ptr<Device> device;
@@ -60,7 +69,7 @@ struct FunctionTimes {
   size_t launch = 0; ///< the first one
   int64_t launches = 0;
   double bytes = 0, operations = 0;
-  Samples seconds;
+  Samples seconds, gap;
 };
 
 } // namespace
@@ -77,8 +86,8 @@ static StepProfile summarize(const std::string &kind, const std::vector<Measured
   std::map<std::string, FunctionTimes> functions;
   std::vector<double> whole, between;
   for (const MeasuredStep &step : steps) {
-    std::map<std::string, double> seconds;
-    double inside = 0;
+    std::map<std::string, double> seconds, gaps;
+    double inside = 0, end = step.launches.front().begin;
     for (const LaunchTime &time : step.launches) {
       const PlanLaunch &launch = plan.launches[time.launch];
       auto [found, isNew] = functions.try_emplace(time.function);
@@ -86,6 +95,8 @@ static StepProfile summarize(const std::string &kind, const std::vector<Measured
       if (isNew)
         function.launch = time.launch;
       seconds[time.function] += time.end - time.begin;
+      gaps[time.function] += time.begin - end;
+      end = time.end;
       inside += time.end - time.begin;
       ++function.launches;
       // Of a launch of several functions the last is its product; the others make its input.
@@ -103,6 +114,8 @@ static StepProfile summarize(const std::string &kind, const std::vector<Measured
     }
     for (const auto &[name, total] : seconds)
       functions.at(name).seconds.values.push_back(total);
+    for (const auto &[name, total] : gaps)
+      functions.at(name).gap.values.push_back(total);
     whole.push_back(step.launches.back().end - step.launches.front().begin);
     between.push_back(whole.back() - inside);
   }
@@ -111,7 +124,7 @@ static StepProfile summarize(const std::string &kind, const std::vector<Measured
   for (const auto &[name, function] : functions) {
     auto count = static_cast<int64_t>(function.seconds.values.size());
     profile.kernels.push_back({name, plan.launches[function.launch].from, function.launches / count,
-                               function.seconds.median(),
+                               function.seconds.median(), function.gap.median(),
                                function.bytes / static_cast<double>(count),
                                function.operations / static_cast<double>(count)});
   }
@@ -119,6 +132,17 @@ static StepProfile summarize(const std::string &kind, const std::vector<Measured
                    [](auto &a, auto &b) { return a.seconds > b.seconds; });
   profile.last = steps.back().launches;
   return profile;
+}
+
+/// Seconds of a decode step that is run as usual, from a run of all.
+static Result<double> decodeAsUsual(ProfilingDevice &device, Engine &engine,
+                                    const BenchOptions &options, uint32_t seed) {
+  device.measuring = false;
+  auto times = runOnce(engine, options, seed);
+  device.measuring = true;
+  if (!times)
+    return times.error();
+  return times->decodeSeconds / static_cast<double>(times->decodeSteps);
 }
 
 Result<Profile> runProfile(const BenchOptions &options) {
@@ -140,6 +164,8 @@ Result<Profile> runProfile(const BenchOptions &options) {
   Progress progress("measuring", static_cast<uint64_t>(options.repeats) + 1, Progress::Unit::Count,
                     options.device.quiet);
   std::map<bool, std::vector<MeasuredStep>> kinds; // by whether they decode
+  Samples asUsual;
+  LLMOPT_TRY(fillContext(*engine, options));
   for (int64_t repeat = 0; repeat <= options.repeats; ++repeat) {
     device.steps.clear();
     if (limits && repeat > 0) {
@@ -149,9 +175,12 @@ Result<Profile> runProfile(const BenchOptions &options) {
       profile.arithmeticPeak = std::max(profile.arithmeticPeak, peak);
     }
     LLMOPT_TRY(runOnce(*engine, options, static_cast<uint32_t>(repeat)));
+    LLMOPT_ASSIGN(double usual,
+                  decodeAsUsual(device, *engine, options, static_cast<uint32_t>(repeat)));
     progress.advance(1);
     if (repeat == 0) // warms up
       continue;
+    asUsual.values.push_back(usual);
     for (MeasuredStep &step : device.steps) {
       // A prompt of one token is a decode to the kernels.
       std::vector<MeasuredStep> &kind = kinds[step.decodes];
@@ -163,6 +192,8 @@ Result<Profile> runProfile(const BenchOptions &options) {
     if (!kinds[decodes].empty())
       profile.steps.push_back(
           summarize(decodes ? "decode" : "prefill", kinds[decodes], artifact.plan));
+  if (!profile.steps.empty() && profile.steps.back().kind == "decode")
+    profile.steps.back().asUsual = asUsual.median();
   return profile;
 }
 
@@ -175,6 +206,7 @@ OrderedJson Profile::toJson() const {
   json["arch"] = arch;
   json["threads"] = options.device.threads;
   json["batch"] = options.batch;
+  json["context"] = options.context;
   json["prompt_length"] = options.promptLength;
   json["new_tokens"] = options.newTokens;
   json["repeats"] = options.repeats;
@@ -188,6 +220,8 @@ OrderedJson Profile::toJson() const {
     of["rows"] = step.rows;
     of["seconds"] = step.seconds;
     of["between_launches_seconds"] = step.between;
+    if (step.asUsual > 0)
+      of["seconds_as_usual"] = step.asUsual;
     of["kernels"] = OrderedJson::array();
     for (const KernelProfile &kernel : step.kernels) {
       OrderedJson row;
@@ -195,6 +229,7 @@ OrderedJson Profile::toJson() const {
       row["from"] = kernel.from;
       row["launches"] = kernel.launches;
       row["seconds"] = kernel.seconds;
+      row["gap_before_seconds"] = kernel.gap;
       row["bytes"] = kernel.bytes;
       row["operations"] = kernel.operations;
       if (readBandwidth > 0) {
@@ -234,21 +269,28 @@ std::string Profile::toText() const {
                         "(median of {})\n\n",
                         step.kind, step.rows, step.rows == 1 ? "" : "s", step.seconds * 1e3,
                         100 * step.between / step.seconds, step.steps);
-    text += fmt::format("{:<{}}{:>9}{:>10}{:>12}{:>9}{:>9}{:>10}{:>11}{:>10}\n", "kernel", width,
-                        "launches", "us each", "us in all", "of step", "GB/s",
+    if (step.asUsual > 0)
+      text.insert(
+          text.size() - 1,
+          fmt::format("The kernels alone take {:.3f} ms, a step that is not measured {:.3f} ms.\n",
+                      (step.seconds - step.between) * 1e3, step.asUsual * 1e3));
+    text += fmt::format("{:<{}}{:>9}{:>10}{:>12}{:>9}{:>8}{:>9}{:>10}{:>11}{:>10}\n", "kernel",
+                        width, "launches", "us each", "us in all", "of step", "gap us", "GB/s",
                         known ? "of limit" : "", "GFLOP/s", known ? "of limit" : "");
     for (const KernelProfile &kernel : step.kernels) {
       double bandwidth = kernel.bytes / kernel.seconds;
       double arithmetic = kernel.operations / kernel.seconds;
       text += fmt::format(
-          "{:<{}}{:>9}{:>10.1f}{:>12.1f}{:>9}{:>9}{:>10}{:>11}{:>10}\n", kernel.function, width,
-          kernel.launches, kernel.seconds / static_cast<double>(kernel.launches) * 1e6,
-          kernel.seconds * 1e6, percent(kernel.seconds / step.seconds), orNothing(bandwidth / 1e9),
-          known ? percent(bandwidth / readBandwidth) : "", orNothing(arithmetic / 1e9),
-          known ? percent(arithmetic / arithmeticPeak) : "");
+          "{:<{}}{:>9}{:>10.1f}{:>12.1f}{:>9}{:>8.1f}{:>9}{:>10}{:>11}{:>10}\n", kernel.function,
+          width, kernel.launches, kernel.seconds / static_cast<double>(kernel.launches) * 1e6,
+          kernel.seconds * 1e6, percent(kernel.seconds / step.seconds), kernel.gap * 1e6,
+          orNothing(bandwidth / 1e9), known ? percent(bandwidth / readBandwidth) : "",
+          orNothing(arithmetic / 1e9), known ? percent(arithmetic / arithmeticPeak) : "");
     }
   }
-  text += "\nBytes are of weights and of the key-value cache, operations of linears.\n";
+  text +=
+      "\nBytes are of weights and of the key-value cache, operations of linears. A gap is the time "
+      "from the end\nof the launch before, in all launches.\n";
   return text;
 }
 
@@ -261,8 +303,25 @@ std::string Profile::toTrace() const {
                       {"ph", "M"},
                       {"pid", process},
                       {"args", {{"name", fmt::format("{}, {} rows", step.kind, step.rows)}}}});
+    for (int track : {1, 2})
+      events.push_back({{"name", "thread_name"},
+                        {"ph", "M"},
+                        {"pid", process},
+                        {"tid", track},
+                        {"args", {{"name", track == 1 ? "kernels" : "gaps"}}}});
+    double end = step.last.front().begin;
     for (const LaunchTime &time : step.last) {
       const PlanLaunch &launch = launches[time.launch];
+      if (time.begin > end)
+        events.push_back({{"name", "gap"},
+                          {"cat", "gap"},
+                          {"ph", "X"},
+                          {"ts", end * 1e6},
+                          {"dur", (time.begin - end) * 1e6},
+                          {"pid", process},
+                          {"tid", 2},
+                          {"args", {{"before", time.function}}}});
+      end = time.end;
       events.push_back({{"name", time.function},
                         {"cat", step.kind},
                         {"ph", "X"},

@@ -7,6 +7,10 @@
 // - Bytes of a launch: the weights that it reads, as the plan counts them, and what its layer's
 //   cache holds of the sequences, if it reads that. Activations are not counted.
 // - Operations: multiplications and additions of linears.
+// - A gap is the time from a launch's end to the next one's begin, told of the latter.
+//
+// Launches that are measured run one after the other, so a run as usual, which lets them overlap
+// and chooses tokens on the device, stands beside the sum of the kernels' times.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -23,6 +27,7 @@ struct KernelProfile {
   std::string from; ///< the IR operations that its kernel came from
   int64_t launches = 0;
   double seconds = 0;
+  double gap = 0; ///< seconds before its launches, in all
   double bytes = 0;
   double operations = 0;
 };
@@ -33,6 +38,7 @@ struct StepProfile {
   int64_t rows = 0;                   ///< tokens of a step
   double seconds = 0;                 ///< from the first launch's begin to the last one's end
   double between = 0;                 ///< of these, in no launch
+  double asUsual = 0;                 ///< seconds of a step that is not measured; 0: not known
   std::vector<KernelProfile> kernels; ///< the longest first
   std::vector<LaunchTime> last;       ///< of the last step
 };

@@ -45,6 +45,11 @@ Status Engine::check(const Request &request) const {
                        manifest.vocabularySize);
   if (request.maxNewTokens < 0)
     return makeError("the number of new tokens is {}, below 0", request.maxNewTokens);
+  if (request.assumedTokens < 0 || request.assumedTokens >= promptTokens)
+    return makeError("{} tokens of a prompt of {} are assumed: at least one is to be computed",
+                     request.assumedTokens, promptTokens);
+  if (request.assumedTokens > 0 && (request.onPromptLogits || request.beams > 1))
+    return makeError("tokens that are assumed have neither logits nor beams");
   LLMOPT_TRY(checkSampling(request.sampling));
   if (request.beams < 1 || request.beams > options.scheduler.stepTokens)
     return makeError("{} beams: from 1 to {} are possible", request.beams,
@@ -66,12 +71,22 @@ Result<int64_t> Engine::submit(Request request) {
       newTokens(device->artifact().manifest, static_cast<int64_t>(request.prompt.size()),
                 request.maxNewTokens);
   int64_t id = nextId++;
-  scheduler.add(id, request.prompt, request.beams);
+  scheduler.add(id, request.prompt, request.beams, request.assumedTokens);
   Active &active = requests[id];
   if (request.beams > 1 && request.maxNewTokens > 0)
     active.search.emplace(request.beams, request.maxNewTokens, request.stopTokens);
   active.request = std::move(request);
   return id;
+}
+
+Status Engine::repeatCache(int64_t pages) {
+  if (!idle() || pages < 1 || pages > cache.pageCount())
+    return makeError("{} pages of a cache of {} cannot be repeated{}", pages, cache.pageCount(),
+                     idle() ? "" : " while requests use it");
+  std::vector<PageCopy> copies;
+  for (int64_t page = pages; page < cache.pageCount(); ++page)
+    copies.push_back({static_cast<int32_t>(page % pages), static_cast<int32_t>(page)});
+  return device->copyPages(copies);
 }
 
 void Engine::cancel(int64_t id) {

@@ -36,6 +36,9 @@ struct Request {
   SamplingOptions sampling;
   int64_t beams = 1; ///< more need temperature 0
   std::vector<int32_t> stopTokens;
+  /// So many first tokens of the prompt, fewer than all, are not computed: what the cache's pages
+  /// happen to hold counts as theirs. For measurements at long contexts, see repeatCache().
+  int64_t assumedTokens = 0;
   /// Called with the logits [rows, vocabulary] of prompt tokens [first, first + rows), in order,
   /// each row once; only then are they computed.
   std::function<void(int64_t first, int64_t rows, const float *logits)> onPromptLogits;
@@ -68,6 +71,9 @@ public:
 
   /// Checks a request and lines it up; gives its id.
   Result<int64_t> submit(Request request);
+  /// Copies what the first `pages` pages of the cache hold over all others, so that requests with
+  /// assumedTokens find keys and values of real tokens. Only while idle.
+  Status repeatCache(int64_t pages);
   /// Forgets a request; its events end.
   void cancel(int64_t id);
   bool idle() const { return requests.empty(); }

@@ -16,8 +16,9 @@ static bool decodes(const SequenceGroup &group) {
                      [](const Sequence &sequence) { return sequence.pending() == 1; });
 }
 
-void Scheduler::add(int64_t id, std::vector<int32_t> tokens, int64_t width) {
+void Scheduler::add(int64_t id, std::vector<int32_t> tokens, int64_t width, int64_t assumed) {
   groups[id].width = width;
+  groups[id].assumed = assumed;
   groups[id].sequences.push_back({std::move(tokens), {}});
 }
 
@@ -127,6 +128,8 @@ void Scheduler::schedulePrompts(ScheduledStep &step, bool force) {
       if (waiting)
         continue;
     }
+    if (!takeAssumed(group, step))
+      continue;
     std::vector<ScheduledRun> runs = chunksOf(id, left);
     if (runs.empty() || !reserve(id, step, runs, force))
       continue;
@@ -135,6 +138,13 @@ void Scheduler::schedulePrompts(ScheduledStep &step, bool force) {
     if (force)
       break;
   }
+}
+
+/// Gives a group that begins the pages of the tokens that are not computed; false without room.
+bool Scheduler::takeAssumed(SequenceGroup &group, ScheduledStep &step) {
+  if (group.assumed == 0 || group.holdsPages())
+    return true;
+  return cache.append(group.sequences[0].cache, group.assumed, step.copies);
 }
 
 /// The next chunks of a group, of at most `rows` rows.

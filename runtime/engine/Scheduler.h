@@ -30,6 +30,9 @@ struct Sequence {
 struct SequenceGroup {
   std::vector<Sequence> sequences;
   int64_t width = 1; ///< the most sequences that it will have
+  /// Of the prompt's tokens, so many first ones get pages but are not computed: whatever these
+  /// pages hold are their keys and values.
+  int64_t assumed = 0;
 
   bool holdsPages() const;
 };
@@ -57,7 +60,7 @@ public:
   Scheduler(const SchedulerOptions &options, KvCache &cache) : options(options), cache(cache) {}
 
   /// Adds a group of one sequence that may become `width`; ids rise with arrival.
-  void add(int64_t id, std::vector<int32_t> tokens, int64_t width);
+  void add(int64_t id, std::vector<int32_t> tokens, int64_t width, int64_t assumed = 0);
   /// Drops a group and its pages.
   void remove(int64_t id);
   bool empty() const { return groups.empty(); }
@@ -82,6 +85,7 @@ private:
   void schedulePrompts(ScheduledStep &step, bool force);
   bool admit(const SequenceGroup &group) const;
   bool wouldJoin(const ScheduledStep &last) const;
+  bool takeAssumed(SequenceGroup &group, ScheduledStep &step);
   std::vector<ScheduledRun> chunksOf(int64_t id, int64_t rows) const;
   bool reserve(int64_t id, ScheduledStep &step, const std::vector<ScheduledRun> &runs,
                bool mayPreempt);

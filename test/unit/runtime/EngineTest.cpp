@@ -148,6 +148,28 @@ TEST_F(EngineTest, NoNewTokensStillComputesThePrompt) {
   EXPECT_EQ(rows, 3);
 }
 
+TEST_F(EngineTest, AssumedTokensAreWhatThePagesHold) {
+  std::unique_ptr<Engine> engine = makeEngine(16);
+  std::vector<int32_t> prompt = {3, 1, 4};
+  ASSERT_TRUE(engine->submit(greedy(prompt, 0)));
+  drain(*engine);
+  ASSERT_TRUE(engine->repeatCache(1));
+  // Twice, so that one of them has a page that was copied.
+  for (int i = 0; i < 2; ++i) {
+    Request request = greedy(prompt, 5);
+    request.assumedTokens = 2;
+    request.prompt[0] = request.prompt[1] = 0;
+    ASSERT_TRUE(engine->submit(request));
+  }
+  for (const auto &[id, tokens] : drain(*engine))
+    EXPECT_EQ(tokens, referenceGreedy(prompt, 5));
+  EXPECT_FALSE(engine->repeatCache(17));
+  EXPECT_NE(submitError([](Request &request) {
+              request.assumedTokens = static_cast<int64_t>(request.prompt.size());
+            }).find("at least one is to be computed"),
+            std::string::npos);
+}
+
 TEST_F(EngineTest, ACancelledRequestMakesNoMoreTokens) {
   std::unique_ptr<Engine> engine = makeEngine(16);
   auto first = engine->submit(greedy({1, 2, 3}, 10));

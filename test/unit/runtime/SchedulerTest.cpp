@@ -117,3 +117,10 @@ TEST_F(SchedulerTest, EveryStepFitsAndEveryGroupEnds) {
   }
   EXPECT_EQ(cache.freePages(), cache.pageCount());
 }
+
+TEST_F(SchedulerTest, AssumedTokensTakePagesAndAreNotComputed) {
+  scheduler.add(0, tokens(14), 1, /*assumed=*/12);
+  scheduler.add(1, tokens(16), 1, /*assumed=*/12);
+  EXPECT_EQ(show(advance()), "0.0[12+2] 1.0[12+4] ");
+  EXPECT_EQ(cache.freePages(), 0);
+}
