@@ -1,0 +1,3 @@
+"""Found before the real package."""
+
+raise ImportError("no torch here")
