@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # gpu-pack.sh OUT [--all] [--tiny]: makes the folder OUT that a machine with a GPU needs, and no more, to
-# check and time this compiler's CUDA code: the runtime as one program, artifacts and their goldens, and
-# gpu.sh, which runs there. Also OUT.tar.gz, to carry it.
+# check and time this compiler's CUDA code: the runtime as one program, artifacts and their goldens, and the
+# scripts that run there. Also OUT.tar.gz, to carry it.
 #
 #   OUT/llmopt                         the program (preset gpu)
-#   OUT/gpu.sh                         scripts/gpu.sh
+#   OUT/gpu.sh, gpu-report.sh, peer.py  of scripts/
 #   OUT/check/NAME/                    goldens
 #   OUT/check/NAME.PRECISION.ARCH.llmopt
 #   OUT/time/NAME.ARCH.llmopt          published shapes with random weights, made on the card
+#   OUT/time/NAME.json                 their configs, for the peer
 #
 # --all: the trained models in every precision too (they are most of the bytes)
 # --tiny: one small model only, in seconds; for the emulated device
@@ -38,7 +39,7 @@ done
 rm -rf "$out" "$out.tar.gz"
 mkdir -p "$out/check" "$out/time"
 cp "$runtime" "$out/llmopt"
-cp scripts/gpu.sh "$out/gpu.sh"
+cp scripts/gpu.sh scripts/gpu-report.sh scripts/peer.py "$out/"
 
 # pack NAME CHECKPOINT PRECISION ARCH OPTION...
 pack() {
@@ -87,17 +88,33 @@ if [ -z "$tiny" ]; then
       done
     done
   done
-  # timed NAME CONFIG OPTION...: a published shape, of random weights
-  timed() {
-    for arch in sm_80 sm_90a; do
-      "$compile" "models/configs/$2.json" --random-weights -o "$out/time/$1.$arch.llmopt" \
-        --target cuda --precision bf16-true --arch "$arch" --quiet "${@:3}"
-    done
-  }
-  timed llama-3.2-1b llama-3.2-1b --context-length 4096
-  timed llama-3.1-8b llama-3.1-8b --context-length 4096
-  timed llama-3.1-8b-invariant llama-3.1-8b --context-length 4096 --batch-invariant # what that costs
-  timed falcon-7b falcon-7b
+fi
+
+# timed NAME CONFIG OPTION...: a shape, of random weights
+timed() {
+  for arch in sm_80 sm_90a; do
+    "$compile" "$2" --random-weights -o "$out/time/$1.$arch.llmopt" \
+      --target cuda --precision bf16-true --arch "$arch" --quiet "${@:3}"
+  done
+}
+# shape NAME OPTION...: as it is, and as one persistent kernel where the compiler makes that
+shape() {
+  local config=models/configs/$1.json
+  cp "$config" "$out/time/$1.json"
+  timed "$1" "$config" "${@:2}"
+  if [ -n "$persistent" ]; then timed "$1-persistent" "$config" --launch persistent "${@:2}"; fi
+}
+persistent=
+case $("$compile" --help) in *--launch*) persistent=1 ;; esac
+if [ -n "$tiny" ]; then
+  cp test/goldens/models/llama_gqa/config.json "$out/time/tiny.json"
+  timed tiny "$out/time/tiny.json"
+  timed tiny-invariant "$out/time/tiny.json" --batch-invariant
+else
+  shape llama-3.1-8b --context-length 16384
+  timed llama-3.1-8b-invariant models/configs/llama-3.1-8b.json --context-length 16384 --batch-invariant # its cost
+  shape falcon-7b
+  shape llama-3.2-1b --context-length 16384
 fi
 tar -czf "$out.tar.gz" -C "$(dirname "$out")" "$(basename "$out")"
 echo "$out: $(du -sh "$out" | cut -f1), $out.tar.gz: $(du -h "$out.tar.gz" | cut -f1), $(find "$out/check" -name '*.llmopt' | wc -l) artifacts to check, $(find "$out/time" -name '*.llmopt' | wc -l) to time"

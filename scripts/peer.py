@@ -78,7 +78,7 @@ class Peer:
         torch = self.torch
         card = torch.cuda.get_device_name() if self.options.device == "cuda" else "CPU"
         return {"model": pathlib.Path(self.options.config).stem, "mode": mode, "batch": batch,
-                "context": self.options.context, "prompt_length": self.options.prompt_length,
+                "context": self.options.context, "prompt_length": 0 if self.options.context else self.options.prompt_length,
                 "new_tokens": self.options.new_tokens, "repeats": self.options.repeats, "device": card,
                 "torch": torch.__version__, "transformers": self.transformers.__version__}
 
