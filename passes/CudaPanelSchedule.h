@@ -4,6 +4,7 @@
 #define LLMOPT_PASSES_CUDAPANELSCHEDULE_H
 
 #include "mlir/IR/BuiltinAttributes.h"
+#include "passes/CudaDefaults.h"
 #include "support/CudaTarget.h"
 
 namespace llmopt {
@@ -13,6 +14,7 @@ namespace llmopt {
 /// "gemm_wgmma", whose tiles add up K in one order.
 llvm::SmallVector<mlir::Attribute> schedulePanels(mlir::MLIRContext *context, int64_t columns,
                                                   int64_t depth, const CudaTarget &target,
+                                                  const CudaDefaults &defaults,
                                                   bool batchInvariant);
 
 } // namespace llmopt

@@ -43,16 +43,18 @@ struct ProductFacts {
 
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
-/// A matvec for `rows` rows: eight outputs a block, eight warps on K, as many stages as a warp has
-/// slices and shared memory has room for. Null if the rows of x leave no room.
+/// A matvec for `rows` rows: as many stages as a warp has slices and shared memory has room for.
+/// Null if the rows of x leave no room.
 static Attribute matvec(MLIRContext *context, int64_t rows, const ProductFacts &product,
-                        const CudaTarget &target) {
-  constexpr int64_t warps = 8;
+                        const CudaTarget &target, const CudaDefaults &defaults) {
+  const int64_t warps = defaults.get("matvec", "warps");
   int64_t slices = llvm::divideCeil(product.depth * product.weightBytes, 512);
   int64_t useful = llvm::divideCeil(slices, warps) + 1;
   // More than 64 sums leave a lane too few registers for what it multiplies.
-  for (int64_t columns = rows <= 8 ? 8 : 4; columns >= 4; columns /= 2)
-    for (int64_t stages = std::min<int64_t>(3, useful); stages >= 2; --stages) {
+  int64_t most = std::min(defaults.get("matvec", "columns"), 64 / rows);
+  for (int64_t columns = most; columns >= 4; columns /= 2)
+    for (int64_t stages = std::min(defaults.get("matvec", "stages"), useful); stages >= 2;
+         --stages) {
       int64_t shared = warps * stages * columns * 512 +
                        rows * llvm::alignTo(product.depth, 16) * product.computeBytes +
                        warps * columns * rows * 4;
@@ -89,8 +91,7 @@ static Attribute gemm(MLIRContext *context, int64_t maxRows, const GemmTile &til
       .get();
 }
 
-/// The type of the stored weight, which the linear may cast.
-static RankedTensorType storedWeight(LinearOp linear) {
+RankedTensorType storedWeight(LinearOp linear) {
   Value weight = linear.getWeight();
   if (auto cast = weight.getDefiningOp<CastOp>())
     weight = cast.getInput();
@@ -102,27 +103,28 @@ static bool readsPanels(LinearOp linear, const CudaTarget &target) {
   return target.warpgroups && bytesOf(storedWeight(linear).getElementType()) == 2;
 }
 
-/// A small tile, which streams the weights as the matvec does, its warps on K.
-static GemmTile smallTile(const ProductFacts &product) {
-  if (product.computeBytes == 4)
-    return {64, 16, 32, 4, {8, 1, 1}};
-  return product.weightBytes == 4 ? GemmTile{32, 16, 128, 3, {2, 1, 4}}
-                                  : GemmTile{32, 16, 256, 3, {2, 1, 4}};
-}
-
-/// A large tile, whose operands are used often.
-static GemmTile largeTile(const ProductFacts &product) {
-  if (product.computeBytes == 4)
-    return {128, 64, 32, 3, {8, 1, 1}};
-  return product.weightBytes == 4 ? GemmTile{128, 64, 32, 3, {4, 2, 1}}
-                                  : GemmTile{128, 128, 64, 3, {2, 4, 1}};
+/// A tile of few rows streams the weights as the matvec does, its warps on K; one of many uses its
+/// operands often.
+static GemmTile gemmTile(const ProductFacts &product, const CudaDefaults &defaults,
+                         const char *rows) {
+  const char *types = product.computeBytes == 4  ? "f32"
+                      : product.weightBytes == 4 ? "f32 as 16 bits"
+                                                 : "16 bits";
+  std::string name = fmt::format("gemm/{}/{}", types, rows);
+  auto get = [&](const char *parameter) { return defaults.get(name, parameter); };
+  return {get("columns"),
+          get("rows"),
+          get("depth"),
+          get("stages"),
+          {get("warp_columns"), get("warp_rows"), get("warp_depths")}};
 }
 
 /// The largest tile that adds up K as the small one does: the same part of each step to each warp.
-static GemmTile largeTileLikeSmall(const ProductFacts &product, const CudaTarget &target) {
+static GemmTile largeTileLikeSmall(const ProductFacts &product, const CudaTarget &target,
+                                   const CudaDefaults &defaults) {
   if (product.computeBytes == 4)
-    return largeTile(product); // The FMA units go through K in order.
-  GemmTile tile = smallTile(product);
+    return gemmTile(product, defaults, "many"); // The FMA units go through K in order.
+  GemmTile tile = gemmTile(product, defaults, "few");
   tile.columns = 64;
   auto sharedBytes = [&] {
     int64_t stage = tile.columns * (tile.depth + 8) * product.weightBytes +
@@ -136,7 +138,7 @@ static GemmTile largeTileLikeSmall(const ProductFacts &product, const CudaTarget
       if (sharedBytes() <= target.blockSharedBytes)
         return tile;
     }
-  return smallTile(product);
+  return gemmTile(product, defaults, "few");
 }
 
 /// A row takes 2 / weightBytes operations for each byte of weights, and the FMA units keep up with
@@ -145,23 +147,25 @@ static GemmTile largeTileLikeSmall(const ProductFacts &product, const CudaTarget
 /// FMA units serve all 16.
 static void scheduleRowMajor(SmallVectorImpl<Attribute> &variants, MLIRContext *context,
                              const ProductFacts &product, const CudaTarget &target,
-                             bool batchInvariant) {
+                             const CudaDefaults &defaults, bool batchInvariant) {
   int64_t covered = 0;
   if (!batchInvariant)
     for (int64_t rows : {1, 2, 4, 8, 16})
       if (rows <= 4 || product.weightBytes == 4)
-        if (Attribute variant = matvec(context, rows, product, target)) {
+        if (Attribute variant = matvec(context, rows, product, target, defaults)) {
           variants.push_back(variant);
           covered = rows;
         }
   if (covered < 16)
-    variants.push_back(gemm(context, 16, smallTile(product)));
-  variants.push_back(
-      gemm(context, 0, batchInvariant ? largeTileLikeSmall(product, target) : largeTile(product)));
+    variants.push_back(gemm(context, 16, gemmTile(product, defaults, "few")));
+  variants.push_back(gemm(context, 0,
+                          batchInvariant ? largeTileLikeSmall(product, target, defaults)
+                                         : gemmTile(product, defaults, "many")));
 }
 
 static void scheduleLinear(const KernelAnatomy &anatomy, const CudaTarget &target,
-                           bool batchInvariant, SmallVectorImpl<NamedAttribute> &entries) {
+                           const CudaDefaults &defaults, bool batchInvariant,
+                           SmallVectorImpl<NamedAttribute> &entries) {
   LinearOp linear = anatomy.linear;
   MLIRContext *context = linear.getContext();
   Builder builder(context);
@@ -171,9 +175,9 @@ static void scheduleLinear(const KernelAnatomy &anatomy, const CudaTarget &targe
   SmallVector<Attribute> variants;
   if (readsPanels(linear, target)) {
     variants = schedulePanels(context, tensorType(linear.getResult()).getDimSize(1), product.depth,
-                              target, batchInvariant);
+                              target, defaults, batchInvariant);
   } else {
-    scheduleRowMajor(variants, context, product, target, batchInvariant);
+    scheduleRowMajor(variants, context, product, target, defaults, batchInvariant);
     // What the vendor has tuned for every shape, in an order that only the vendor knows; with a
     // prologue, its input is made before.
     if (!batchInvariant && isPlainProduct(anatomy) && product.weightBytes == product.computeBytes)
@@ -267,10 +271,10 @@ static void scheduleAttention(AttentionOp attention, const CudaTarget &target, b
 }
 
 SmallVector<NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy, const CudaTarget &target,
-                                         bool batchInvariant) {
+                                         const CudaDefaults &defaults, bool batchInvariant) {
   SmallVector<NamedAttribute> entries;
   if (anatomy.linear)
-    scheduleLinear(anatomy, target, batchInvariant, entries);
+    scheduleLinear(anatomy, target, defaults, batchInvariant, entries);
   if (anatomy.attention)
     scheduleAttention(anatomy.attention, target, batchInvariant, entries);
   return entries;

@@ -4,6 +4,7 @@
 #define LLMOPT_PASSES_CUDASCHEDULE_H
 
 #include "ir/KernelAnatomy.h"
+#include "passes/CudaDefaults.h"
 #include "support/CudaTarget.h"
 
 namespace llmopt {
@@ -30,7 +31,12 @@ namespace llmopt {
 ///
 /// With `batchInvariant` all variants of a kernel add up a row's products in the same order.
 llvm::SmallVector<mlir::NamedAttribute> cudaSchedule(const KernelAnatomy &anatomy,
-                                                     const CudaTarget &target, bool batchInvariant);
+                                                     const CudaTarget &target,
+                                                     const CudaDefaults &defaults,
+                                                     bool batchInvariant);
+
+/// The type of a linear's stored weight, which it may cast.
+mlir::RankedTensorType storedWeight(LinearOp linear);
 
 /// The layout that these kernels read a linear's stored weight in: panels, or rows padded to 16
 /// bytes, null if they are that already.

@@ -94,15 +94,20 @@ def Schedule : Pass<"llm-schedule", "::mlir::ModuleOp"> {
     parts of the keys with fixed bounds (`part_keys`): a row's result is the same, bit for bit, whatever rows
     are beside it and however its sequence was cut into steps. The kernels of `cpu` are so always.
 
-    Requires the phase `kernels`, leaves `scheduled`. Refuses an unknown target or architecture and a weight
-    that two kernels want in different layouts. Changes no value.
+    What a schedule of `cuda` starts from is in `passes/schedules/ARCH.json`; `tuning` names a file of llmopt-tune,
+    whose parameters the linears that it has get instead.
+
+    Requires the phase `kernels`, leaves `scheduled`. Refuses an unknown target or architecture, a weight
+    that two kernels want in different layouts, and a tuning file that is for another architecture or has what a
+    linear cannot be. Changes no value.
   }];
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "cpu or cuda">,
     Option<"arch", "arch", "std::string", "\"sm_90a\"",
            "of cuda: sm_80, sm_86, sm_89, sm_90 or sm_90a">,
     Option<"batchInvariant", "batch-invariant", "bool", "false",
-           "Kernels of cuda whose results for a row do not depend on the rows beside it">
+           "Kernels of cuda whose results for a row do not depend on the rows beside it">,
+    Option<"tuning", "tuning", "std::string", "\"\"", "of cuda: a file that llmopt-tune has written">
   ];
 }
 

@@ -24,7 +24,7 @@ void buildPipeline(OpPassManager &manager, const PipelineSettings &settings) {
   add(createCSEPass());
   add(createFuseKernels({settings.fuse}));
   // Layouts follow from what a kernel multiplies, places from what its schedule needs.
-  add(createSchedule({settings.target, settings.arch, settings.batchInvariant}));
+  add(createSchedule({settings.target, settings.arch, settings.batchInvariant, settings.tuning}));
   add(createPlanMemory());
   // What may run beside what follows from the places, too.
   if (settings.launch != "graph")
@@ -43,6 +43,8 @@ struct CudaPipelineOptions : PipelineOptions {
                            llvm::cl::init(PipelineSettings().arch)};
   Option<bool> batchInvariant{*this, "batch-invariant", llvm::cl::desc("See --llm-schedule"),
                               llvm::cl::init(false)};
+  Option<std::string> tuning{*this, "tuning", llvm::cl::desc("See --llm-schedule"),
+                             llvm::cl::init("")};
   Option<std::string> launch{*this, "launch",
                              llvm::cl::desc("How a decode step runs: graph, or persistent (see "
                                             "--llm-synchronize)"),
@@ -61,7 +63,7 @@ void registerPasses() {
       "llm-cuda", "The default pipeline for the target cuda",
       [](OpPassManager &manager, const CudaPipelineOptions &options) {
         buildPipeline(manager, {options.precision, "cuda", options.arch, options.fuse,
-                                options.batchInvariant, options.launch});
+                                options.batchInvariant, options.tuning, options.launch});
       });
 }
 

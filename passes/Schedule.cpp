@@ -3,10 +3,13 @@
 #include "ir/KernelAnatomy.h"
 #include "ir/ShapeInference.h"
 #include "passes/CudaSchedule.h"
+#include "passes/CudaTunedSchedule.h"
 #include "passes/Passes.h"
 #include "passes/Phase.h"
 
 #include "mlir/IR/Builders.h"
+
+#include <optional>
 
 using namespace mlir;
 
@@ -44,6 +47,8 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
         return signalPassFailure();
       }
       cudaTarget = *found;
+      if (failed(readCudaDefaults(module)))
+        return signalPassFailure();
     }
     layouts.clear();
     for (auto kernel : step->getBody().front().getOps<KernelOp>())
@@ -59,6 +64,40 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
 
   llvm::MapVector<StringAttr, PackedAttr> layouts;
   CudaTarget cudaTarget;
+  std::optional<CudaDefaults> cudaDefaults;
+  std::optional<CudaTuning> cudaTuning;
+
+  LogicalResult readCudaDefaults(ModuleOp module) {
+    auto defaults = CudaDefaults::of(cudaTarget);
+    if (!defaults)
+      return module.emitError() << defaults.error().message();
+    cudaDefaults = *defaults;
+    cudaTuning.reset();
+    if (tuning.empty())
+      return mlir::success();
+    auto read = CudaTuning::read(tuning);
+    if (!read)
+      return module.emitError() << read.error().message();
+    if (read->arch != arch)
+      return module.emitError() << tuning << " is for " << shortened(read->arch) << ", not "
+                                << arch;
+    cudaTuning = std::move(*read);
+    return mlir::success();
+  }
+
+  /// Gives the variants among the entries what the tuning file has for them.
+  LogicalResult tune(KernelOp kernel, const KernelAnatomy &anatomy,
+                     SmallVectorImpl<NamedAttribute> &entries) {
+    for (NamedAttribute &entry : entries)
+      if (entry.getName() == "variants") {
+        auto tuned = tuneVariants(anatomy, cast<ArrayAttr>(entry.getValue()), *cudaTuning,
+                                  cudaTarget, batchInvariant);
+        if (!tuned)
+          return kernel.emitError() << tuned.error().message();
+        entry.setValue(*tuned);
+      }
+    return mlir::success();
+  }
 
   LogicalResult schedule(KernelOp kernel) {
     auto anatomy = analyzeKernel(kernel);
@@ -73,7 +112,9 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
     if (isLinear && failed(chooseLayout(kernel, anatomy->linear)))
       return failure();
     if (target == "cuda")
-      entries = cudaSchedule(*anatomy, cudaTarget, batchInvariant);
+      entries = cudaSchedule(*anatomy, cudaTarget, *cudaDefaults, batchInvariant);
+    if (isLinear && target == "cuda" && cudaTuning && failed(tune(kernel, *anatomy, entries)))
+      return failure();
     if (isLinear && target == "cpu") {
       SmallVector<int64_t> tiles;
       for (const KernelSegment &segment : anatomy->segments) {

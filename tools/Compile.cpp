@@ -61,7 +61,7 @@ static std::string firstMessage(StringRef complaint) {
 static Status buildPasses(PassManager &manager, const CompileOptions &options) {
   if (options.passPipeline.empty()) {
     buildPipeline(manager, {options.precision, options.target, options.arch, options.fuse,
-                            options.batchInvariant, options.launch});
+                            options.batchInvariant, options.tuning, options.launch});
     return llmopt::success();
   }
   std::string problem;

@@ -28,6 +28,7 @@ struct CompileOptions {
   std::optional<int64_t> contextLength;
   bool fuse = true;
   bool batchInvariant = false;  ///< of the target cuda; the CPU's kernels are so always
+  std::string tuning;           ///< of the target cuda; a file, or empty
   std::string launch = "graph"; ///< of the target cuda; or "persistent"
   std::string passPipeline;     ///< instead of the default pipeline; empty for that
   std::vector<std::string> printAfter;

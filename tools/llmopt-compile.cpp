@@ -28,12 +28,13 @@ static Status refuseIdle(const CLI::App &app, const CompileOptions &options) {
   if (!options.randomWeights)
     LLMOPT_TRY(refuse(app, "--seed", "the weights are the checkpoint's without --random-weights"));
   if (options.target == "cpu")
-    for (const char *option : {"--arch", "--launch"})
+    for (const char *option : {"--arch", "--tuning", "--launch"})
       LLMOPT_TRY(refuse(app, option, "the target is cpu, and this is for cuda"));
   else
     LLMOPT_TRY(refuse(app, "--cpu", "the target is " + options.target + ", and this is for cpu"));
   if (!options.passPipeline.empty())
-    for (const char *option : {"--no-fuse", "--precision", "--batch-invariant", "--launch"})
+    for (const char *option :
+         {"--no-fuse", "--precision", "--batch-invariant", "--tuning", "--launch"})
       LLMOPT_TRY(refuse(app, option, "--pass-pipeline says what the passes do"));
   if (options.emit == CompileOptions::Emit::MemoryPlan)
     LLMOPT_TRY(refuse(app, "--emit", "--plan writes nothing"));
@@ -89,6 +90,9 @@ int main(int argc, char **argv) {
       "A sequence's tokens are bit for bit the same alone, in any batch and cut into steps "
       "in any way. Always so on a CPU; on a GPU it costs speed, which llmopt-bench "
       "--baseline tells");
+  app.add_option("--tuning", options.tuning,
+                 "Schedules that llmopt-tune found on a card, to start from")
+      ->option_text("FILE.json");
   app.add_option("--launch", options.launch,
                  "How a decode step runs on a GPU: graph, kernel by kernel; or persistent, as one "
                  "kernel, where few sequences decode (--launch graph of llmopt-run still works)")

@@ -185,7 +185,9 @@ Status TuneBench::queueGrid(const CudaGrid &grid, const CudaKernel *kernel, size
     addresses.push_back(queued.extents.back().begin);
   }
   queued.kernel = kernel;
-  int64_t blocks = grid.blocks(rowsOf(planned.space), view.sequences);
+  // Functions whose grid depends on how many blocks run at once are not tuned: as few as there are.
+  int64_t blocks = grid.blocks(rowsOf(planned.space), view.sequences,
+                               driver->card().multiprocessors, /*resident=*/1);
   if (blocks > INT32_MAX)
     return makeError("function '{}' would need {} blocks", grid.function, blocks);
   queued.blocks = static_cast<uint32_t>(blocks);
@@ -208,7 +210,8 @@ Status TuneBench::queueProduct(const CudaPlannedProduct &product, size_t launch)
 
 Status TuneBench::queueLaunch(size_t launch, const TuneCandidate *candidate) {
   int64_t rows = rowsOf(model->plan.launches[launch].space);
-  for (const CudaCall &call : functions.calls(launch, rows)) {
+  for (const CudaCall &call :
+       functions.calls(launch, rows, batch.onDevice().tokens == batch.onDevice().sequences)) {
     const auto *grid = std::get_if<CudaGrid>(&call);
     if (!grid)
       LLMOPT_TRY(queueProduct(std::get<CudaPlannedProduct>(call), launch));

@@ -3,11 +3,11 @@
 // RUN: llmopt-opt %S/Inputs/gated.mlir --llm-cuda=precision=bf16-true --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=PASSES -DTARGET=cuda
 // RUN: llmopt-opt %S/Inputs/gated.mlir --llm-cpu=fuse=false --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=UNFUSED
 
-// PASSES: builtin.module(llm-fuse-projections,llm-verify-phase,llm-lower-precision{precision=bf16-true},llm-verify-phase,canonicalize{{.*}},llm-verify-phase,cse,llm-verify-phase,llm-fuse-kernels{enabled=true},llm-verify-phase,llm-schedule{arch={{(sm_90a)?}} batch-invariant=false target=[[TARGET]]},llm-verify-phase,llm-plan-memory,llm-verify-phase)
+// PASSES: builtin.module(llm-fuse-projections,llm-verify-phase,llm-lower-precision{precision=bf16-true},llm-verify-phase,canonicalize{{.*}},llm-verify-phase,cse,llm-verify-phase,llm-fuse-kernels{enabled=true},llm-verify-phase,llm-schedule{arch={{(sm_90a)?}} batch-invariant=false target=[[TARGET]] tuning=},llm-verify-phase,llm-plan-memory,llm-verify-phase)
 // UNFUSED: builtin.module(llm-lower-precision{precision=32-true},{{.*}},llm-fuse-kernels{enabled=false},
 
 // RUN: llmopt-opt %S/Inputs/gated.mlir --llm-cuda="batch-invariant=true arch=sm_80" --dump-pass-pipeline -o /dev/null 2>&1 | FileCheck %s --check-prefix=INVARIANT
-// INVARIANT: llm-schedule{arch=sm_80 batch-invariant=true target=cuda}
+// INVARIANT: llm-schedule{arch=sm_80 batch-invariant=true target=cuda tuning=}
 
 // A module for a target is placed, in five kernels a layer.
 // RUN: llmopt-opt %S/Inputs/gated.mlir --llm-cpu=precision=bf16-true | FileCheck %s
