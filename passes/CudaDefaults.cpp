@@ -24,7 +24,7 @@ static const Wanted wanted[] = {
     {"gemm/f32 as 16 bits/many", gemmParameters, false},
     {"gemm/16 bits/few", gemmParameters, false},
     {"gemm/16 bits/many", gemmParameters, false},
-    {"matvec_panels", {"columns", "depth", "warps", "stages"}, true},
+    {"matvec_panels", {"columns", "depth", "warps", "stages", "blocks"}, true},
     {"gemm_wgmma/few", {"columns", "stages", "consumers"}, true},
     {"gemm_wgmma/many", {"columns", "rows", "stages", "consumers"}, true},
 };

@@ -475,17 +475,17 @@ LLMOPT_UNCHECKED inline void commitProducts(Site site = here()) {
     machine->fail("more groups of products are open than the emulator can follow", site);
   products.groupEnds[products.groups++] = products.count;
 }
+LLMOPT_UNCHECKED inline void meetForProducts(Site site) {
+  machine->collect(
+      "wgmma.wait_group", emulated::wholeWarp, nullptr, nullptr, [](const emulated::Lanes &) {},
+      site);
+}
 /// The lanes meet before, since what any of them did to its registers counts, and after.
 template <int Pending> LLMOPT_UNCHECKED inline void waitProducts(Site site = here()) {
-  auto meet = [&] {
-    machine->collect(
-        "wgmma.wait_group", emulated::wholeWarp, nullptr, nullptr, [](const emulated::Lanes &) {},
-        site);
-  };
-  meet();
+  meetForProducts(site);
   if (machine->thread % 32 == 0)
     WarpProducts::own().wait(Pending);
-  meet();
+  meetForProducts(site);
 }
 template <int Count> void keepSums(float (&)[Count]) {}
 

@@ -18,7 +18,7 @@ static void walkCudaPlan(const Plan &plan) {
     for (int64_t rows : {int64_t(1), int64_t(5), int64_t(1) << 30})
       for (const CudaCall &call : cuda->calls(i, rows, /*decode=*/true)) {
         if (const auto *grid = std::get_if<CudaGrid>(&call)) {
-          if (grid->blocks(rows, rows, /*resident=*/396) < 1)
+          if (grid->blocks(rows, rows, /*multiprocessors=*/132, /*resident=*/396) < 1)
             __builtin_trap();
         } else {
           const auto &product = std::get<CudaPlannedProduct>(call);

@@ -197,6 +197,16 @@ prefillAndDecode(const CompiledModel &compiled, const std::string &device,
   return logits;
 }
 
+/// While it lives, so many blocks run on the emulated device at once. Cards have a number of their
+/// own.
+class ResidentBlocks {
+public:
+  explicit ResidentBlocks(int count) {
+    ::setenv("LLMOPT_EMULATOR_BLOCKS", std::to_string(count).c_str(), 1);
+  }
+  ~ResidentBlocks() { ::unsetenv("LLMOPT_EMULATOR_BLOCKS"); }
+};
+
 /// Keys in several parts, a group of more heads than a tile of few rows takes, more decodes than
 /// few: against float32 on the CPU.
 TEST_P(CudaLongContext, DecodesAndPrefillsAgreeWithTheCpu) {
@@ -213,6 +223,7 @@ TEST_P(CudaLongContext, DecodesAndPrefillsAgreeWithTheCpu) {
   reference.checkpoint = config;
   reference.randomWeights = true;
   CompiledModel exact(reference);
+  ResidentBlocks resident(16);
   std::filesystem::remove(config);
 
   std::mt19937 random(11);

@@ -9,8 +9,8 @@ using testing::HasSubstr;
 
 namespace {
 const CudaLinearShape shape = {4096, 6144, {{2048, 2}, {512, 2}, {1024, 1}}, "bf16", "bf16"};
-const CudaParameters panels = {
-    {"rows", 1}, {"columns", 16}, {"depth", 128}, {"warps", 8}, {"stages", 5}};
+const CudaParameters panels = {{"rows", 1},  {"columns", 16}, {"depth", 512},
+                               {"warps", 8}, {"stages", 5},   {"blocks", 1}};
 const char key[] = "matvec_panels depth 4096 columns 6144 streams 2 bf16 rows 1";
 
 CudaTuning tuningOf(const CudaParameters &parameters) {
@@ -39,9 +39,11 @@ TEST(CudaTemplates, InstancesFollowFromShapeAndParameters) {
   CudaInstance instance = kind.instance(shape, panels);
   EXPECT_EQ(instance.tiles, 2048 / 8 + 512 / 8 + 1024 / 16);
   EXPECT_EQ(instance.rowsPerTile, 1);
-  EXPECT_EQ(instance.threads, 256);
+  EXPECT_EQ(instance.threads, 288);
+  EXPECT_EQ(instance.blocksPerMultiprocessor, 1);
   EXPECT_EQ(kind.arguments(panels),
-            "/*Rows=*/1, /*Columns=*/16, /*Depth=*/128, /*Warps=*/8, /*Stages=*/5");
+            "/*Rows=*/1, /*Columns=*/16, /*Depth=*/512, /*Warps=*/8, /*Stages=*/5, "
+            "/*Blocks=*/1");
 }
 
 TEST(CudaTemplates, KeysNameWhatTheTimeDependsOn) {
