@@ -1,8 +1,8 @@
 // What llmopt-tune found is what a linear gets; the other variants stay as they are.
 
 // RUN: llmopt-opt %s --llm-schedule='target=cuda tuning=%S/Inputs/tuning.json' | FileCheck %s
-// CHECK: {columns = 16 : i64, depth = 128 : i64, kind = "matvec_panels", max_rows = 1 : i64, rows = 1 : i64, stages = 1 : i64, warps = 8 : i64}
-// CHECK-SAME: {columns = 32 : i64, depth = 64 : i64, kind = "matvec_panels", max_rows = 4 : i64, rows = 4 : i64, stages = 2 : i64, warps = 4 : i64}
+// CHECK: {blocks = 1 : i64, columns = 16 : i64, depth = 512 : i64, kind = "matvec_panels", max_rows = 1 : i64, rows = 1 : i64, stages = 1 : i64, warps = 8 : i64}
+// CHECK-SAME: {blocks = 2 : i64, columns = 32 : i64, depth = 128 : i64, kind = "matvec_panels", max_rows = 4 : i64, rows = 4 : i64, stages = 2 : i64, warps = 4 : i64}
 // CHECK-SAME: {columns = 64 : i64, consumers = 1 : i64, kind = "gemm_wgmma", rows = 64 : i64, stages = 3 : i64}]
 
 // It is for one architecture, and what a linear cannot be is refused.
@@ -10,7 +10,7 @@
 // ARCH: error: {{.*}}tuning.json is for sm_90a, not sm_80
 // RUN: sed 's/"warps": 4/"warps": 40/' %S/Inputs/tuning.json > %t.json
 // RUN: not llmopt-opt %s --llm-schedule='target=cuda tuning=%t.json' 2>&1 | FileCheck %s --check-prefix=BAD
-// BAD: error: {{.*}}: function 'matvec_panels depth 24 columns 40 streams 1 bf16 rows 4': a block would have 1280 threads; 1024 is the most
+// BAD: error: {{.*}}: function 'matvec_panels depth 24 columns 40 streams 1 bf16 rows 4': a block would have 1312 threads; 1024 is the most
 // RUN: not llmopt-opt %s --llm-schedule='target=cuda tuning=%t.no.json' 2>&1 | FileCheck %s --check-prefix=MISSING
 // MISSING: error: cannot open {{.*}}.no.json
 
