@@ -97,18 +97,17 @@ timed() {
       --target cuda --precision bf16-true --arch "$arch" --quiet "${@:3}"
   done
 }
-# shape NAME OPTION...: as it is, and as one persistent kernel where the compiler makes that
+# shape NAME OPTION...: as it is, and with decode steps of one persistent kernel
 shape() {
   local config=models/configs/$1.json
   cp "$config" "$out/time/$1.json"
   timed "$1" "$config" "${@:2}"
-  if [ -n "$persistent" ]; then timed "$1-persistent" "$config" --launch persistent "${@:2}"; fi
+  timed "$1-persistent" "$config" --launch persistent "${@:2}"
 }
-persistent=
-case $("$compile" --help) in *--launch*) persistent=1 ;; esac
 if [ -n "$tiny" ]; then
   cp test/goldens/models/llama_gqa/config.json "$out/time/tiny.json"
   timed tiny "$out/time/tiny.json"
+  timed tiny-persistent "$out/time/tiny.json" --launch persistent
   timed tiny-invariant "$out/time/tiny.json" --batch-invariant
 else
   shape llama-3.1-8b --context-length 16384

@@ -63,13 +63,14 @@ failed=0 checked=0 found=0
 models="llama-3.1-8b falcon-7b llama-3.2-1b"
 prompt=128 new=256 repeats=5 prefill=2048
 batches="8 32 128" contexts="2048 8192" context_new=32
+tune_seconds=60
 article_prompt=52,653,485,2794,325,295,418 article_new=50 # "I am so fast that I can"
 first_checks="llama_gqa llama_gqa-invariant falcon_7b gpt_neox stories260k"
 peer_device=cuda peer_modes="eager compiled"
 if [ "$device" = cuda-emulated ]; then
   models=tiny prompt=4 new=3 repeats=1 prefill=8
   batches=2 contexts=16 context_new=3
-  article_prompt=5,6,7 article_new=4
+  article_prompt=5,6,7 article_new=4 tune_seconds=3
   peer_device=cpu peer_modes=eager
 fi
 model=${models%% *}
@@ -216,16 +217,10 @@ stage_contexts() {
   done
 }
 
-# One persistent kernel for the step, where the program has it.
+# One persistent kernel for the step.
 stage_persistent() {
-  case $(./llmopt bench --help) in *--launch*) ;; *)
-    add_row persistent "$model" persistent skipped "this program has no --launch"
-    return ;;
-  esac
   for name in $models; do
-    local artifact=$name
-    [ ! -d "time/$name-persistent.$arch.llmopt" ] || artifact=$name-persistent
-    bench persistent "$artifact" persistent --launch persistent --prompt-length $prompt --new-tokens $new --repeats $repeats
+    bench persistent "$name-persistent" persistent --launch persistent --prompt-length $prompt --new-tokens $new --repeats $repeats
   done
 }
 
@@ -268,11 +263,7 @@ stage_profile() {
 }
 
 stage_tune() {
-  ./llmopt tune --help >/dev/null 2>&1 || {
-    add_row tune "$model" tuned skipped "this program has no tune"
-    return
-  }
-  if try 90 ./llmopt tune "time/$model.$arch.llmopt" --device "$device" --budget 60 -o "$out/tuning.json"; then
+  if try $((tune_seconds + 30)) ./llmopt tune "time/$model.$arch.llmopt" --device "$device" --budget $tune_seconds -o "$out/tuning.json"; then
     echo "$output" >>"$log"
     bench tune "$model" tuned --tuning "$out/tuning.json" --prompt-length $prompt --new-tokens $new --repeats $repeats
   else

@@ -3,11 +3,15 @@
 artifact's CUDA functions without a card.
 
 Of each function that a step of so many rows launches (decode: a row for each sequence; from --prefill on, 512
-rows, a prompt), from the compiler's report, the plan and the disassembly:
+rows, a prompt), from the compiler's report, the plan and the disassembly. Where the artifact has a persistent
+kernel for so many rows, that is the function.
 
-  blocks/SM    blocks that a multiprocessor holds at once, by registers, shared memory and threads
-  in flight    bytes of weights that these blocks keep under way: the stages of their queues
-  waves        rounds that the card needs for the function's blocks
+  blocks/SM    blocks that a multiprocessor has of it at once: by registers, shared memory and threads, and not
+               more than the grid has
+  in flight    bytes of weights that these blocks keep under way: the stages of their queues, but for the one that
+               is being multiplied. The next launch has as many under way where it fits beside
+  blocks       of its grid; of attention at decode the most, which a long context has
+  waves        rounds that the card needs for the function's tiles
   copies       asynchronous copies of 16 bytes or more in the source, by what they ask of the L2 cache
   main loop    instructions of the loop that multiplies, by kind
 
@@ -37,13 +41,13 @@ CARDS = {
     "sm_90a": ("H100", 132, 228 << 10, 2048, 32),
 }
 
-# Bytes of weights that a block has under way, by the template and its parameters. A queue is filled but for the
-# stage that is being multiplied, where one is refilled only before it is waited for.
+# Bytes of weights that a block has under way, by the template and its parameters: its queue is filled but for the
+# stage that is being multiplied.
 QUEUES = {
-    "Matvec": lambda p: p["Warps"] * p["Stages"] * p["Columns"] * 512,
-    "PanelMatvec": lambda p: p["Warps"] * p["Stages"] * p["Columns"] * p["Depth"] * 2,
+    "Matvec": lambda p: p["Warps"] * (p["Stages"] - 1) * p["Columns"] * 512,
+    "PanelMatvec": lambda p: (p["Stages"] - 1) * p["Columns"] * p["Depth"] * 2,
     "GemmSchedule": lambda p: (p["Stages"] - 1) * p["Columns"] * p["Depth"] * 2,
-    "WgmmaSchedule": lambda p: p["Stages"] * p["Columns"] * 128,
+    "WgmmaSchedule": lambda p: (p["Stages"] - 1) * p["Columns"] * 128,
 }
 
 
@@ -59,7 +63,12 @@ def schedules(artifact):
                     arguments = re.sub(rf"\b{macro}\b", value.replace("\\", ""), arguments)
                 numbers = re.findall(r"/\*(\w+)=\*/ ?(\d+)", arguments)
                 if template in QUEUES:
-                    found[name] = (template, {key: int(value) for key, value in numbers})
+                    parameters = {key: int(value) for key, value in numbers}
+                    found[name] = (template, parameters, QUEUES[template](parameters))
+        # A persistent kernel has one queue for all of its linears.
+        for size, stages in re.findall(r"using Stream = WeightStream<(\d+), /\*Stages=\*/ ?(\d+)", text):
+            size, stages = int(size), int(stages)
+            found[source.stem] = ("WeightStream", {"Stages": stages, "Bytes": size}, (stages - 1) * size)
     return found
 
 
@@ -87,10 +96,15 @@ def resident_blocks(arch, registers, threads, shared):
     return min(by_registers, by_shared, most_threads // (warps * 32), most_blocks)
 
 
-def calls(plan, rows, prefill):
+def calls(plan, rows, prefill, processors):
     """Of a step of so many rows the functions to launch, and how often, with their grids."""
     sequences = rows if rows < prefill else 1
     found = {}
+    for step in plan["target"].get("persistent", []):
+        if rows <= step["max_rows"]:
+            weights = sum(launch["weight_bytes"] for launch in plan["launches"])
+            return {step["name"]: {"kernel": step["name"], "launches": 1, "weight_bytes": weights, "blocks": processors,
+                                   "tiles": processors, "splits": 1, "threads": step["block"], "shared_bytes": step["shared"]}}
     for launch in plan["launches"]:
         count = rows if launch["space"] == "token" else sequences
         variants = launch["target"].get("variants", [])
@@ -99,13 +113,15 @@ def calls(plan, rows, prefill):
             sys.exit(f"static-figures.py: {launch['kernel']} has nothing for {count} rows")
         for index, function in enumerate(variant["functions"]):
             if "product" in function:
-                name, blocks = f"{launch['kernel']} (cuBLASLt)", None
+                name, tiles, blocks = f"{launch['kernel']} (cuBLASLt)", None, None
             else:
                 name, per_tile = function["name"], function["rows_per_tile"]
-                blocks = function["tiles"] * (count // per_tile + sequences if function.get("per_sequence")
-                                              else -(-count // per_tile))
+                tiles = function["tiles"] * (count // per_tile + sequences if function.get("per_sequence")
+                                             else -(-count // per_tile))
+                blocks = min(tiles, function.get("blocks_per_multiprocessor", tiles) * processors)
             entry = found.setdefault(name, {"kernel": launch["kernel"], "launches": 0, "weight_bytes": 0,
-                                            "blocks": blocks, "threads": function.get("block"),
+                                            "blocks": blocks, "tiles": tiles,
+                                            "splits": function.get("splits", 1), "threads": function.get("block"),
                                             "shared_bytes": function.get("shared")})
             entry["launches"] += 1
             if index == len(variant["functions"]) - 1:
@@ -144,19 +160,25 @@ def figures(path, options, nvdisasm):
     queues = schedules(artifact)
     steps = {}
     for rows in options.rows:
-        steps[rows] = functions = calls(plan, rows, options.prefill)
+        steps[rows] = functions = calls(plan, rows, options.prefill, processors)
         for name, facts in functions.items():
             if name not in code:
                 continue
             facts.update(code[name])
-            facts["blocks_per_multiprocessor"] = resident = resident_blocks(
+            fit = resident_blocks(
                 arch, facts["registers"], facts["threads"], facts["shared_bytes"] + facts["static_shared_bytes"])
-            facts["waves"] = facts["blocks"] / (resident * processors)
+            if facts["splits"] > 1 and rows < options.prefill:
+                facts["blocks"] = facts["tiles"] = max(facts["tiles"], min(facts["tiles"] * facts["splits"],
+                                                                           fit * processors))
+            facts["blocks_that_fit"] = fit
+            facts["blocks_per_multiprocessor"] = resident = min(fit, -(-facts["blocks"] // processors))
+            # A block that makes tile after tile is one of as many as the card holds.
+            at_once = facts["blocks"] if facts["blocks"] < facts["tiles"] else fit * processors
+            facts["waves"] = facts["tiles"] / at_once
             if name in queues:
-                template, parameters = queues[name]
+                template, parameters, in_flight = queues[name]
                 facts["schedule"] = {"template": template, **parameters}
-                busy = min(resident, -(-facts["blocks"] // processors))
-                facts["bytes_in_flight"] = busy * QUEUES[template](parameters)
+                facts["bytes_in_flight"] = resident * in_flight
     return {"artifact": artifact.name, "model": manifest["model"], "arch": arch, "card": card,
             "multiprocessors": processors, "compiler": compiler, "code": code, "steps": steps}
 

@@ -94,8 +94,8 @@ int main(int argc, char **argv) {
                  "Schedules that llmopt-tune found on a card, to start from")
       ->option_text("FILE.json");
   app.add_option("--launch", options.launch,
-                 "How a decode step runs on a GPU: graph, kernel by kernel; or persistent, as one "
-                 "kernel, where few sequences decode (--launch graph of llmopt-run still works)")
+                 "How a decode step of few sequences runs on a GPU: graph, kernel by kernel; or "
+                 "persistent, as one kernel (--launch graph of llmopt-run then still works)")
       ->check(CLI::IsMember({"graph", "persistent"}))
       ->capture_default_str();
   app.add_flag("--random-weights", options.randomWeights,

@@ -145,7 +145,11 @@ static Result<double> decodeAsUsual(ProfilingDevice &device, Engine &engine,
   return times->decodeSeconds / static_cast<double>(times->decodeSteps);
 }
 
-Result<Profile> runProfile(const BenchOptions &options) {
+Result<Profile> runProfile(const BenchOptions &asked) {
+  if (asked.device.launch == "persistent")
+    return makeError("a profile times the kernels of a step one by one, and a persistent step is "
+                     "one kernel; take --launch graph");
+  BenchOptions options = asked;
   LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
   const Artifact &artifact = *model.artifact;
   LLMOPT_TRY(checkBench(options, artifact.manifest));

@@ -25,6 +25,7 @@ struct Case {
   std::string arch;
   bool fuse = true;
   bool batchInvariant = false;
+  bool persistent = false;
 };
 
 class EmittedCuda : public testing::TestWithParam<Case> {};
@@ -36,8 +37,8 @@ std::vector<CudaHeader> kernelHeaders() {
   return headers;
 }
 
-/// Functions that keep values outside registers, from the compiler's report.
-std::vector<std::string> spillingFunctions(const std::string &log) {
+/// Functions that keep more bytes outside registers than these, from the compiler's report.
+std::vector<std::string> spillingFunctions(const std::string &log, int allowed = 0) {
   std::vector<std::string> found;
   std::istringstream lines(log);
   std::string function;
@@ -46,7 +47,10 @@ std::vector<std::string> spillingFunctions(const std::string &log) {
     if (size_t at = line.find(head); at != std::string::npos)
       function = line.substr(at + head.size());
     size_t at = line.find(" bytes spill stores");
-    if (at != std::string::npos && line.compare(at - 2, 2, " 0") != 0)
+    if (at == std::string::npos)
+      continue;
+    size_t begin = line.rfind(' ', at - 1);
+    if (std::stoi(line.substr(begin == std::string::npos ? 0 : begin, at)) > allowed)
       found.push_back(function + ": " + line);
   }
   return found;
@@ -55,7 +59,8 @@ std::vector<std::string> spillingFunctions(const std::string &log) {
 std::string testName(const testing::TestParamInfo<Case> &info) {
   std::string name = info.param.model + "_" + info.param.precision + "_" + info.param.arch +
                      (info.param.fuse ? "" : "_unfused") +
-                     (info.param.batchInvariant ? "_batch_invariant" : "");
+                     (info.param.batchInvariant ? "_batch_invariant" : "") +
+                     (info.param.persistent ? "_persistent" : "");
   for (char &c : name)
     if (!isalnum(static_cast<unsigned char>(c)))
       c = '_';
@@ -76,6 +81,10 @@ std::vector<Case> allCases() {
     cases.push_back({config, "bf16-true", "sm_90a", /*fuse=*/true, /*batchInvariant=*/true});
     cases.push_back({config, "bf16-true", "sm_80", /*fuse=*/true, /*batchInvariant=*/true});
   }
+  for (const char *config : {"falcon-7b", "llama-3.1-8b"})
+    for (const char *arch : {"sm_80", "sm_90a"})
+      cases.push_back({std::string("configs/") + config + ".json", "bf16-true", arch,
+                       /*fuse=*/true, /*batchInvariant=*/false, /*persistent=*/true});
   cases.push_back({"tiny-llama", "32-true", "sm_80", /*fuse=*/true, /*batchInvariant=*/true});
   cases.push_back({"tiny-llama", "16-mixed", "sm_90a", /*fuse=*/true, /*batchInvariant=*/true});
   cases.push_back({"tiny-llama", "32-true", "sm_80", /*fuse=*/false});
@@ -105,6 +114,10 @@ CompileOptions cudaOptions(const std::string &checkpoint, const std::string &pre
   return options;
 }
 
+/// A persistent step's threads have 168 registers or, without a loader warp, 255: attention of wide
+/// heads then keeps a few values outside, of the addresses of what it does once a tile.
+constexpr int persistentSpills = 64;
+
 /// Compiles a source file of an artifact; its hot functions keep everything in registers.
 void checkSource(const Nvrtc &nvrtc, const Folder &artifact, const std::string &name,
                  const std::string &arch) {
@@ -114,7 +127,8 @@ void checkSource(const Nvrtc &nvrtc, const Folder &artifact, const std::string &
   auto image = nvrtc.compile(name, *text, kernelHeaders(), {arch, /*reportResources=*/true});
   ASSERT_TRUE(image) << image.error().message();
   EXPECT_EQ(image->log.find("warning"), std::string::npos) << image->log;
-  EXPECT_EQ(spillingFunctions(image->log), std::vector<std::string>());
+  const int allowed = name.find("/step_") == std::string::npos ? 0 : persistentSpills;
+  EXPECT_EQ(spillingFunctions(image->log, allowed), std::vector<std::string>());
 }
 } // namespace
 
@@ -135,14 +149,21 @@ TEST_P(EmittedCuda, CompilesWithoutSpills) {
                                        GetParam().precision, GetParam().arch, artifact);
   options.fuse = GetParam().fuse;
   options.batchInvariant = GetParam().batchInvariant;
+  if (GetParam().persistent)
+    options.launch = "persistent";
   auto compiled = compile(options);
   ASSERT_TRUE(compiled) << compiled.error().message();
-  int sources = 0;
+  int sources = 0, steps = 0;
   for (const auto &entry : std::filesystem::directory_iterator(artifact.path + "/source")) {
-    checkSource(nvrtc, artifact, "source/" + entry.path().filename().string(), GetParam().arch);
-    ++sources;
+    const std::string name = entry.path().filename().string();
+    const bool isStep = name.find("step_") == 0;
+    ++(isStep ? steps : sources);
+    // The kernels by themselves are those of the same model launched as a graph.
+    if (isStep == GetParam().persistent)
+      checkSource(nvrtc, artifact, "source/" + name, GetParam().arch);
   }
   EXPECT_EQ(sources, compiled->kernels + 1); // and sampling.cu
+  EXPECT_EQ(steps > 0, GetParam().persistent);
   if (!GetParam().fuse)
     return;
   // At most six kernels a layer, or where each input of a linear is made before it, eight; and the

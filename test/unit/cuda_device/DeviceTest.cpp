@@ -73,9 +73,10 @@ protected:
     };
   }
 
-  Status open(int64_t pages = 16) {
+  Status open(int64_t pages = 16, const std::string &launch = "") {
     DeviceOptions options;
     options.quiet = true;
+    options.launch = launch;
     LLMOPT_ASSIGN(device, openCudaDevice(model.shared(), std::move(owner), options));
     LLMOPT_TRY(device->allocateCache(pages));
     driver->calls.clear();
@@ -312,6 +313,72 @@ TEST_F(CudaDeviceTest, AMeasuredStepHasMarksAroundEachFunction) {
   ASSERT_TRUE(logits);
   EXPECT_EQ((*logits)[0], 3);
 }
+
+//===- Steps as one kernel --------------------------------------------------------------------===//
+
+TEST_F(CudaDeviceTest, DecodesOfAPersistentArtifactAreOneKernel) {
+  model.addPersistentStep();
+  OPEN();
+  EXPECT_EQ(count("upload"), 0);
+  for (int i = 0; i < 3; ++i)
+    expect(device->run(Arrays({{1, i}, {1, 4}}).view()));
+  EXPECT_EQ(count("record"), 1);
+  EXPECT_EQ(count("launch step_rows4 132"), 3) << "as many blocks as run at once";
+  EXPECT_EQ(driver->launches.size(), 3u);
+  EXPECT_TRUE(driver->launches.back().cooperative);
+  const auto *kernels = pointer<LlmoptStepKernel>(driver->launches.back().arguments[0]);
+  EXPECT_EQ(kernels[0].function, 1) << "embed, of the kernels by name";
+  EXPECT_EQ(kernels[0].tiles, 4) << "two rows of two";
+  EXPECT_EQ(kernels[2].tiles, 2);
+}
+
+TEST_F(CudaDeviceTest, WhatIsNoDecodeOrOfMoreRowsIsLaunchedKernelByKernel) {
+  model.addPersistentStep();
+  OPEN();
+  expect(device->run(Arrays({{2, 0}}).view()));
+  expect(device->run(Arrays({{1, 0}, {1, 0}, {1, 1}, {1, 2}, {1, 3}}).view()));
+  EXPECT_EQ(driver->launches.size(), 6u);
+  for (const FakeDriver::Launched &launch : driver->launches)
+    EXPECT_FALSE(launch.cooperative);
+}
+
+TEST_F(CudaDeviceTest, APersistentArtifactRunsAsAGraphToo) {
+  model.addPersistentStep();
+  expect(open(/*pages=*/16, "graph"));
+  expect(device->run(Arrays({{1, 0}}).view()));
+  EXPECT_EQ(count("launch head_few 1"), 1);
+}
+
+TEST_F(CudaDeviceTest, RefusesPersistentStepsThatTheArtifactHasNot) {
+  Status status = open(/*pages=*/16, "persistent");
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message(),
+              HasSubstr("has no persistent step; compile it with --launch persistent"));
+}
+
+TEST_F(CudaDeviceTest, RefusesAPersistentStepOfOtherTiles) {
+  model.addPersistentStep();
+  model.artifact.plan.launches[0].target["variants"][0]["functions"][0]["tiles"] = 3;
+  OPEN();
+  Status status = device->run(Arrays({{1, 0}}).view());
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message(), HasSubstr("launch 0: its tiles in a persistent step are "
+                                                  "not those of its function"));
+}
+
+TEST_F(CudaDeviceTest, TheTableOfAPersistentStepGoesWhenMemoryMoves) {
+  model.addPersistentStep();
+  OPEN();
+  expect(device->run(Arrays({{1, 0}}).view()));
+  const uint64_t used = driver->used;
+  expect(device->allocateCache(16));
+  EXPECT_LT(driver->used, used);
+  expect(device->run(Arrays({{1, 0}}).view()));
+  EXPECT_EQ(driver->used, used);
+}
+
+//===- Memory that moves ----------------------------------------------------------------------===//
+
 TEST_F(CudaDeviceTest, GraphsGoWhenMemoryMoves) {
   OPEN();
   expect(device->run(Arrays({{1, 0}}).view()));

@@ -93,6 +93,29 @@ Json &SmallModel::scheduleHead(Plan &plan) {
   return few["schedule"];
 }
 
+void SmallModel::addPersistentStep() {
+  artifact.plan.target["persistent"] = Json::array({{{"name", "step_rows4"},
+                                                     {"max_rows", 4},
+                                                     {"block", 288},
+                                                     {"shared", 1000},
+                                                     {"kernels", {"attention", "embed", "head"}}}});
+  Json &attention = artifact.plan.launches[1].target["variants"];
+  attention.insert(attention.begin(), variant(4, {grid("attention_few", 2, 1)}));
+  auto sync = [&](size_t launch, int period, Json chunks, Json waitOf, Json waits) {
+    artifact.plan.launches[launch].target["sync"] = Json::array({{{"period", period},
+                                                                  {"per_row", true},
+                                                                  {"parts", false},
+                                                                  {"chunks", std::move(chunks)},
+                                                                  {"wait_of", std::move(waitOf)},
+                                                                  {"waits", std::move(waits)}}});
+  };
+  sync(0, 2, {2, 0}, {2, 0}, Json::array({Json::array()}));
+  sync(1, 2, {2, 0}, {2, 0}, Json::array({Json::array({0, 0})}));
+  sync(2, 1, {1, 0}, {1, 0}, Json::array({Json::array({1, 0})}));
+  require(writeFile(artifact.path + "/source/step_rows4.cu", "// a whole step"));
+  artifact.manifest.files["source/step_rows4.cu"] = FileRecord();
+}
+
 SmallModel::SmallModel() {
   const std::string path = folder / "model";
   std::filesystem::create_directories(path + "/source");

@@ -25,6 +25,8 @@ struct SmallModel {
   SmallModel();
   /// Makes "head_few" an instance of a template, matvec of 4 rows; its schedule in the plan.
   static Json &scheduleHead(Plan &plan);
+  /// Makes decodes of up to 4 rows a kernel of their own, "step_rows4".
+  void addPersistentStep();
   std::shared_ptr<const Artifact> shared() const { return std::make_shared<Artifact>(artifact); }
 };
 

@@ -90,10 +90,19 @@ protected:
 class CudaInvariance : public OnDevice {};
 class CudaLongInvariance : public OnDevice {};
 class CudaLongContext : public OnDevice {};
+class CudaPersistent : public OnDevice {
+protected:
+  static CompileOptions options() {
+    CompileOptions options = OnDevice::options();
+    options.launch = "persistent";
+    return options;
+  }
+};
 
 /// Logits, greedy and sampled continuations of a compiled golden model (runtime/check).
-void expectRight(const CompiledModel &compiled, int64_t newTokens) {
+void expectRight(const CompiledModel &compiled, int64_t newTokens, const std::string &launch = "") {
   CheckOptions check;
+  check.device.launch = launch;
   check.artifact = compiled.path();
   check.goldens = testing::WithParamInterface<Case>::GetParam().model;
   check.newTokens = newTokens;
@@ -119,6 +128,16 @@ TEST_P(CudaModel, MatchesItsGoldensInTwoBlockOrders) {
     BlockOrder order(seed);
     SCOPED_TRACE("order of seed " + std::to_string(seed));
     expectRight(compiled, /*newTokens=*/seed ? 1 : 3);
+  }
+}
+
+/// Decode steps of one kernel, whose blocks wait for each other's tiles.
+TEST_P(CudaPersistent, MatchesItsGoldensInTwoBlockOrders) {
+  CompiledModel compiled(options());
+  for (int seed : {0, 3}) {
+    BlockOrder order(seed);
+    SCOPED_TRACE("order of seed " + std::to_string(seed));
+    expectRight(compiled, /*newTokens=*/seed ? 1 : 3, "persistent");
   }
 }
 
@@ -265,6 +284,19 @@ static std::vector<Case> modelCases(const std::string &device) {
   return cases;
 }
 
+/// Norms of both kinds, biases, one and several key-value heads, positions of every kind.
+static std::vector<Case> persistentCases(const std::string &device) {
+  std::vector<Case> cases;
+  for (const char *model : {"llama_gqa", "falcon_7b"})
+    for (auto [arch, precision] : {std::pair("sm_80", "32-true"), std::pair("sm_80", "bf16-true"),
+                                   std::pair("sm_90a", "16-mixed"), std::pair("sm_90a", "bf16-true")})
+      cases.push_back({device, goldenModel(model), arch, precision});
+  for (auto [model, arch] : {std::pair("falcon_rw_alibi", "sm_90a"), std::pair("gpt2", "sm_90a"),
+                             std::pair("gpt_neox", "sm_80"), std::pair("mistral_window", "sm_80")})
+    cases.push_back({device, goldenModel(model), arch, "bf16-true"});
+  return cases;
+}
+
 static std::vector<Case> trainedCases(const std::string &device) {
   std::vector<Case> cases;
   for (auto [model, arch, precision] : {std::tuple("stories260k", "sm_80", "32-true"),
@@ -307,6 +339,10 @@ INSTANTIATE_TEST_SUITE_P(Emulated, CudaInvariance,
 INSTANTIATE_TEST_SUITE_P(Emulated, CudaLongInvariance,
                          testing::ValuesIn(longCases("cuda-emulated")), testName);
 INSTANTIATE_TEST_SUITE_P(Emulated, CudaLongContext, testing::ValuesIn(longCases("cuda-emulated")),
+                         testName);
+INSTANTIATE_TEST_SUITE_P(Emulated, CudaPersistent,
+                         testing::ValuesIn(persistentCases("cuda-emulated")), testName);
+INSTANTIATE_TEST_SUITE_P(Card, CudaPersistent, testing::ValuesIn(persistentCases("cuda")),
                          testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaLongContext, testing::ValuesIn(longCases("cuda")), testName);
 INSTANTIATE_TEST_SUITE_P(Card, CudaLongInvariance, testing::ValuesIn(longCases("cuda")), testName);
