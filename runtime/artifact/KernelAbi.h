@@ -49,8 +49,8 @@ typedef struct LlmoptSampling {
 typedef struct LlmoptStepKernel {
   int32_t function; /* which of the step's functions it is */
   int32_t tiles;
-  int32_t begin;    /* the number of its first tile in the step, modulo the blocks */
-  int32_t parts;    /* attention: of the keys, each a tile; else 1 */
+  int32_t begin; /* the number of its first tile in the step, modulo the blocks */
+  int32_t parts; /* attention: of the keys, each a tile; else 1 */
   int32_t period;
   int32_t counters; /* its first counter */
   int32_t chunksOf; /* place, by tiles: from `counters` on, which one a tile is counted at; -1: the

@@ -7,7 +7,8 @@
 //   embedding only rows), and the key-value cache of the batch's sequences. The share of bandwidth
 //   is bytes / seconds over the read bandwidth.
 //   An emulated device has no limits worth measuring, and no shares.
-// - A long context need not be computed: with `context` the cache is filled with the keys and values
+// - A long context need not be computed: with `context` the cache is filled with the keys and
+// values
 //   of other random tokens, again and again the same, and prompts begin behind them.
 // - Operations of prefill: multiplications and additions of the plan's launches for the rows
 //   computed; logits are computed for the last row of each prompt only. The share of arithmetic is
@@ -32,13 +33,13 @@ namespace llmopt {
 struct BenchOptions {
   std::string artifact;
   std::string baseline; ///< another artifact to measure beside it; empty: none
-  int64_t context = 0; ///< tokens in the cache before each prompt, which are not computed
+  int64_t context = 0;  ///< tokens in the cache before each prompt, which are not computed
   int64_t promptLength = 128;
   int64_t newTokens = 64;
   int64_t batch = 1;
   int64_t repeats = 5;
   int64_t stepTokens = 512; ///< rows of a step at most, and of a prompt's chunk
-  DeviceOptions device; ///< threads 0: one for each core
+  DeviceOptions device;     ///< threads 0: one for each core
 };
 
 /// What was measured, a value for each repeat.

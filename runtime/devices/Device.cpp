@@ -84,9 +84,10 @@ Result<std::unique_ptr<Device>> openDevice(std::shared_ptr<const Artifact> artif
     return makeError("{}: device '{}' has no schedules that a tuning file could be for",
                      options.tuning, chosen->name);
   if (target != "cuda" && !options.launch.empty())
-    return makeError("--launch {}: device '{}' runs its kernels one after the other; it is GPUs that "
-                     "run a step as a graph or as one persistent kernel",
-                     options.launch, chosen->name);
+    return makeError(
+        "--launch {}: device '{}' runs its kernels one after the other; it is GPUs that "
+        "run a step as a graph or as one persistent kernel",
+        options.launch, chosen->name);
   return chosen->open(std::move(artifact), options);
 }
 

@@ -397,8 +397,7 @@ static bool isDecode(const LlmoptBatch &batch) {
 /// What is measured are the kernels by themselves.
 bool CudaDevice::runsAsOne() const {
   const LlmoptBatch &view = batch.onDevice();
-  return !measured && isDecode(view) && view.tokens <= largestGraph &&
-         persistent.runs(view.tokens);
+  return !measured && isDecode(view) && view.tokens <= largestGraph && persistent.runs(view.tokens);
 }
 
 /// How many parts each tile of a launch is cut into, in a decode of so many rows. The plan says the

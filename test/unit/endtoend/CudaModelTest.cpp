@@ -288,8 +288,9 @@ static std::vector<Case> modelCases(const std::string &device) {
 static std::vector<Case> persistentCases(const std::string &device) {
   std::vector<Case> cases;
   for (const char *model : {"llama_gqa", "falcon_7b"})
-    for (auto [arch, precision] : {std::pair("sm_80", "32-true"), std::pair("sm_80", "bf16-true"),
-                                   std::pair("sm_90a", "16-mixed"), std::pair("sm_90a", "bf16-true")})
+    for (auto [arch, precision] :
+         {std::pair("sm_80", "32-true"), std::pair("sm_80", "bf16-true"),
+          std::pair("sm_90a", "16-mixed"), std::pair("sm_90a", "bf16-true")})
       cases.push_back({device, goldenModel(model), arch, precision});
   for (auto [model, arch] : {std::pair("falcon_rw_alibi", "sm_90a"), std::pair("gpt2", "sm_90a"),
                              std::pair("gpt_neox", "sm_80"), std::pair("mistral_window", "sm_80")})
