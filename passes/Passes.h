@@ -24,7 +24,7 @@ struct PipelineSettings {
   std::string arch = "sm_90a"; ///< of the target cuda
   bool fuse = true;
   bool batchInvariant = false;  ///< of the target cuda; the CPU's kernels are so always
-  std::string tuning = "";      ///< of the target cuda; a file, or empty
+  std::string tuning;           ///< of the target cuda; a file, or empty
   std::string launch = "graph"; ///< of the target cuda; or "persistent"
 };
 

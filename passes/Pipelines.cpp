@@ -57,7 +57,10 @@ void registerPasses() {
   PassPipelineRegistration<PipelineOptions>(
       "llm-cpu", "The default pipeline for the target cpu",
       [](OpPassManager &manager, const PipelineOptions &options) {
-        buildPipeline(manager, {options.precision, "cpu", /*arch=*/"", options.fuse});
+        PipelineSettings settings;
+        settings.precision = options.precision;
+        settings.fuse = options.fuse;
+        buildPipeline(manager, settings);
       });
   PassPipelineRegistration<CudaPipelineOptions>(
       "llm-cuda", "The default pipeline for the target cuda",

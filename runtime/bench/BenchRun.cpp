@@ -19,11 +19,13 @@ Status checkBench(const BenchOptions &options, const Manifest &manifest) {
     return makeError("{} repeats: at least 1 is needed", options.repeats);
   if (options.context < 0)
     return makeError("a context of {} tokens before the prompt", options.context);
-  if (options.context > manifest.contextLength - options.newTokens - options.promptLength)
-    return makeError("{} tokens before the prompt, {} prompt tokens and {} new ones are more than "
-                     "the context of {}, {}",
-                     options.context, options.promptLength, options.newTokens, options.artifact,
-                     manifest.contextLength);
+  const int64_t most = manifest.contextLength;
+  if (options.newTokens > most || options.promptLength > most - options.newTokens ||
+      options.context > most - options.newTokens - options.promptLength)
+    return makeError("{}{} prompt tokens and {} new ones are more than the context of {}, {}",
+                     options.context ? fmt::format("{} tokens before the prompt, ", options.context)
+                                     : std::string(),
+                     options.promptLength, options.newTokens, options.artifact, most);
   return success();
 }
 

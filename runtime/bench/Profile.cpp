@@ -150,6 +150,9 @@ Result<Profile> runProfile(const BenchOptions &asked) {
     return makeError("a profile times the kernels of a step one by one, and a persistent step is "
                      "one kernel; take --launch graph");
   BenchOptions options = asked;
+  LLMOPT_ASSIGN(const Artifact kind, Artifact::openPlan(options.artifact));
+  if (kind.manifest.target == "cuda")
+    options.device.launch = "graph";
   LLMOPT_ASSIGN(Model model, Model::open(options.artifact, options.device));
   const Artifact &artifact = *model.artifact;
   LLMOPT_TRY(checkBench(options, artifact.manifest));

@@ -28,6 +28,8 @@ template <int TileColumns, int TileRows, int StageCount, int ConsumerGroups> str
   static constexpr int stages = StageCount, consumers = ConsumerGroups;
   static constexpr int loaderThreads = 128, consumerThreads = 128 * consumers;
   static constexpr int threads = loaderThreads + consumerThreads;
+  /// Few rows are one tile: no other reads the same weights, so the L2 cache need not keep them.
+  static constexpr bool readsOnce = rows <= 64;
 };
 
 //===- Loaders --------------------------------------------------------------------------------===//
@@ -42,6 +44,7 @@ template <class Shape, class Schedule> struct PanelPieces {
   static constexpr bool bulk = false;
   static constexpr int count = Schedule::columns / 16;
   const Weight *weight;
+  StreamPolicy once = makeStreamPolicy();
   int rows[count];
 
   LLMOPT_DEVICE PanelPieces(const Weight *weight, const ColumnTile<Shape, Schedule::columns> &tile)
@@ -55,8 +58,12 @@ template <class Shape, class Schedule> struct PanelPieces {
     LLMOPT_UNROLL
     for (int i = 0; i < count; ++i) {
       bool valid = rows[i] >= 0 && k < Shape::depth;
-      copyAsync(stage + threadIndex() * 16 + i * 2048,
-                valid ? weight + Panels::offset(rows[i], k) : weight, valid);
+      char *to = stage + threadIndex() * 16 + i * 2048;
+      const Weight *from = valid ? weight + Panels::offset(rows[i], k) : weight;
+      if constexpr (Schedule::readsOnce)
+        copyAsync(to, from, valid, once);
+      else
+        copyAsync(to, from, valid);
     }
   }
 };
@@ -66,11 +73,16 @@ template <class Shape, class Schedule> struct BulkPanels {
   using Weight = typename Shape::Weight;
   static constexpr bool bulk = true;
   PanelOfLane<Shape, Schedule::columns> panel;
+  StreamPolicy once = makeStreamPolicy();
 
   LLMOPT_DEVICE BulkPanels(const Weight *weight, const ColumnTile<Shape, Schedule::columns> &tile)
       : panel(weight, tile) {}
   LLMOPT_DEVICE void load(int step, char *stage, SharedBarrier &full) const {
-    if (warpIndex() == 0)
+    if (warpIndex() != 0)
+      return;
+    if constexpr (Schedule::readsOnce)
+      panel.template copy<Schedule::depth>(step * Schedule::depth, stage, full, once);
+    else
       panel.template copy<Schedule::depth>(step * Schedule::depth, stage, full);
   }
 };

@@ -26,6 +26,7 @@ StepTable::StepTable(const StepFunction &step, const std::vector<StepLaunch> &la
     kernel.waitsOf = -1;
     if (sync.waits.size() > 1) {
       std::vector<int32_t> waitPlaces;
+      waitPlaces.reserve(sync.waitOf.size());
       for (int32_t set : sync.waitOf)
         waitPlaces.push_back(placeOfSet[static_cast<size_t>(set)]);
       kernel.waitsOf = addList(waitPlaces);

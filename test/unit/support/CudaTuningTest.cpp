@@ -85,7 +85,7 @@ TEST(CudaTuning, NamesFileAndFunctionOfWhatCannotBe) {
        {with("columns", 24), with("warps", 64), with("stages", 4096), with("zork", 1)})
     EXPECT_THAT(message, HasSubstr(std::string("tuned.json: function '") + key + "': "));
   EXPECT_THAT(with("columns", 24), HasSubstr("multiples of 16 columns"));
-  EXPECT_THAT(with("warps", 64), HasSubstr("2048 threads; 1024 is the most"));
+  EXPECT_THAT(with("warps", 64), HasSubstr("2080 threads; 1024 is the most"));
   EXPECT_THAT(with("stages", 4096), HasSubstr("bytes of shared memory; 232448 is the most"));
   EXPECT_THAT(with("zork", 1), HasSubstr("'zork' is no parameter of 'matvec_panels'"));
   CudaParameters fewer = panels;
