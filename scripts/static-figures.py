@@ -58,13 +58,12 @@ def schedules(artifact):
         text = source.read_text()
         macros = dict(re.findall(r"#define (\w+) (.*)", text))
         for name, body in re.findall(r"^(\w+)\(const __grid_constant__.*?\{\n(.*?)^\}", text, re.S | re.M):
-            for template, arguments in re.findall(r"using \w+ = (\w+)<(.*)>;", body):
+            for template, arguments in re.findall(rf"\b({'|'.join(QUEUES)})<(.*?)>", body):
                 for macro, value in macros.items():
                     arguments = re.sub(rf"\b{macro}\b", value.replace("\\", ""), arguments)
                 numbers = re.findall(r"/\*(\w+)=\*/ ?(\d+)", arguments)
-                if template in QUEUES:
-                    parameters = {key: int(value) for key, value in numbers}
-                    found[name] = (template, parameters, QUEUES[template](parameters))
+                parameters = {key: int(value) for key, value in numbers}
+                found[name] = (template, parameters, QUEUES[template](parameters))
         # A persistent kernel has one queue for all of its linears.
         for size, stages in re.findall(r"using Stream = WeightStream<(\d+), /\*Stages=\*/ ?(\d+)", text):
             size, stages = int(size), int(stages)
@@ -150,9 +149,14 @@ def read_code(artifact, dumper, nvdisasm):
 
 def figures(path, options, nvdisasm):
     artifact = pathlib.Path(path)
-    manifest = json.loads((artifact / "manifest.json").read_text())
-    plan = json.loads((artifact / "plan.json").read_text())
-    arch = manifest["arch"]
+    try:
+        manifest = json.loads((artifact / "manifest.json").read_text())
+        plan = json.loads((artifact / "plan.json").read_text())
+    except (OSError, ValueError) as problem:
+        sys.exit(f"static-figures.py: {path} is no artifact: {problem}")
+    arch = manifest.get("arch")
+    if manifest.get("target") != "cuda":
+        sys.exit(f"static-figures.py: {path} was compiled for target '{manifest.get('target')}', not cuda")
     if arch not in CARDS:
         sys.exit(f"static-figures.py: {path} is for {arch}, which is no card that this script knows")
     compiler, code = read_code(path, options.dumper, nvdisasm)

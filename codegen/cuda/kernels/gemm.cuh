@@ -25,6 +25,8 @@ struct GemmSchedule {
   static constexpr int warpColumns = WarpsOfColumns, warpRows = WarpsOfRows;
   static constexpr int warpDepths = WarpsOfDepth;
   static constexpr int threads = 32 * WarpsOfColumns * WarpsOfRows * WarpsOfDepth;
+  /// Few rows are one tile: no other reads the same weights, so the L2 cache need not keep them.
+  static constexpr bool readsOnce = rows <= 16;
 };
 
 /// Products on the tensor cores: 16 outputs x 8 rows x 16 of K at a time.
@@ -200,12 +202,13 @@ template <class Shape, class Schedule> struct Gemm {
 
     int weightRows[piecesOfThread];
     findRows(columns, weightRows);
+    StreamPolicy once = makeStreamPolicy();
 
     // The first group of copies has the weights of all first stages: they come before the wait.
     LLMOPT_UNROLL
     for (int s = 0; s < Schedule::stages - 1; ++s)
       if (s < steps)
-        loadWeights(weight, weightRows, s, shared + s * stageBytes);
+        loadWeights(weight, weightRows, s, shared + s * stageBytes, once);
     gate.wait();
     LLMOPT_UNROLL
     for (int s = 0; s < Schedule::stages - 1; ++s) {
@@ -222,7 +225,7 @@ template <class Shape, class Schedule> struct Gemm {
       int ahead = s + Schedule::stages - 1;
       char *aheadStage = shared + (stage == 0 ? Schedule::stages - 1 : stage - 1) * stageBytes;
       if (ahead < steps) {
-        loadWeights(weight, weightRows, ahead, aheadStage);
+        loadWeights(weight, weightRows, ahead, aheadStage, once);
         loadRows(x, firstRow, rowCount, ahead, aheadStage + weightBytes);
       }
       commitCopies();
@@ -256,7 +259,7 @@ private:
 
   static LLMOPT_DEVICE void loadWeights(const Weight *weight,
                                         const int (&weightRows)[piecesOfThread], int step,
-                                        char *shared) {
+                                        char *shared, StreamPolicy once) {
     Weight *to = reinterpret_cast<Weight *>(shared);
     LLMOPT_UNROLL
     for (int i = 0; i < piecesOfThread; ++i) {
@@ -266,7 +269,11 @@ private:
       bool valid = weightRows[i] >= 0 && k < Shape::depth;
       const Weight *from =
           valid ? elementAt(weight, (long long)weightRows[i] * stride + k) : weight;
-      if (column < Schedule::columns)
+      if (column >= Schedule::columns)
+        continue;
+      if constexpr (Schedule::readsOnce)
+        copyAsync(elementAt(to, column * weightRow + inner), from, valid, once);
+      else
         copyAsync(elementAt(to, column * weightRow + inner), from, valid);
     }
   }
