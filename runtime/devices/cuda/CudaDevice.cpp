@@ -199,8 +199,9 @@ Status CudaDevice::tune(const std::string &arch) {
   LLMOPT_ASSIGN(int64_t functions,
                 plan.tune(*tuning, artifact().manifest.batchInvariant, driver->card().sharedBytes));
   if (!options.quiet)
-    fmt::print(stderr, "note: {} function{} scheduled as {} says\n", functions,
-               functions == 1 ? " is" : "s are", tuning->path);
+    fmt::print(stderr, "note: {} function{} scheduled as {} says{}\n", functions,
+               functions == 1 ? " is" : "s are", tuning->path,
+               plan.steps.empty() ? "" : "; a persistent step keeps the schedules of its compilation");
   return success();
 }
 
