@@ -40,7 +40,7 @@ struct Request {
   /// happen to hold counts as theirs. For measurements at long contexts, see repeatCache().
   int64_t assumedTokens = 0;
   /// Called with the logits [rows, vocabulary] of prompt tokens [first, first + rows), in order,
-  /// each row once; only then are they computed.
+  /// each row once; only then are they computed. They are valid until the next step.
   std::function<void(int64_t first, int64_t rows, const float *logits)> onPromptLogits;
 };
 
