@@ -32,6 +32,7 @@ void addDeviceOptions(CLI::App &app, DeviceOptions &options);
 int runMain(int argc, char **argv);
 int benchMain(int argc, char **argv);
 int checkMain(int argc, char **argv);
+int evalMain(int argc, char **argv);
 int tokenizeMain(int argc, char **argv);
 int tuneMain(int argc, char **argv);
 

@@ -21,6 +21,7 @@ static const Command commands[] = {
     {"run", runMain, "Runs a compiled model on a prompt (llmopt-run)"},
     {"bench", benchMain, "Measures a compiled model (llmopt-bench)"},
     {"check", checkMain, "Compares a compiled model with what it should say (llmopt-check)"},
+    {"eval", evalMain, "Measures how good a compiled model is (llmopt-eval)"},
     {"tokenize", tokenizeMain, "Text to token ids and back (llmopt-tokenize)"},
     {"tune", tuneMain, "Finds the fastest schedules on this GPU (llmopt-tune)"},
 };

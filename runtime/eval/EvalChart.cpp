@@ -45,9 +45,9 @@ struct Scale {
 };
 } // namespace
 
-/// The round step (1, 2 or 5 times a power of ten) that goes about five times into the range.
+/// The round step (1, 2 or 5 times a power of ten) that goes at most six times into the range.
 static double tickStep(double range) {
-  double rough = range / 5, power = std::pow(10, std::floor(std::log10(rough)));
+  double rough = range / 6, power = std::pow(10, std::floor(std::log10(rough)));
   for (double factor : {1, 2, 5})
     if (factor * power >= rough)
       return factor * power;
@@ -74,7 +74,8 @@ static std::string yTick(double y, const std::string &text) {
 static std::string yTicks(const Scale &scale) {
   std::string svg;
   double step = tickStep(scale.high - scale.low);
-  for (double i = std::ceil(scale.low / step - 1e-9); i * step <= scale.high + 1e-9 * step; ++i)
+  for (double i = std::ceil(scale.low / step - 1e-9) + 0.0; i * step <= scale.high + 1e-9 * step;
+       ++i)
     svg += yTick(scale(i * step), fmt::format("{:.{}f}", i * step, tickDigits(step)));
   return svg;
 }

@@ -78,41 +78,35 @@ static std::string figure(const std::string &svg, const std::string &caption) {
 }
 
 /// One per artifact, all with the same axes.
-static std::string histograms(const std::vector<EvalRow> &rows) {
-  // What double tells apart of two distributions is about 1e-16; below 1e-12 nothing is of
-  // interest.
+static std::string histograms(const std::vector<EvalResult> &results,
+                              const std::vector<std::string> &names) {
+  // Of two equal distributions rounding may make 1e-16; below 1e-12 nothing is of interest.
   constexpr double least = 1e-12;
+  std::vector<std::vector<double>> values(results.size());
   double smallest = HUGE_VAL, largest = least;
-  for (const EvalRow &row : rows)
-    if (row.result)
-      for (const TokenScore &score : row.result->scores) {
-        smallest = std::min(smallest, std::max(score.kl, least));
-        largest = std::max(largest, score.kl);
-      }
+  for (size_t i = 0; i < results.size(); ++i) {
+    for (const TokenScore &score : results[i].scores)
+      values[i].push_back(score.kl);
+    // The few tokens below, over many decades, would leave no room for the others.
+    smallest = std::min(smallest, std::max(quantileOf(values[i], 0.005), least));
+    largest = std::max(largest, results[i].comparison->klMax);
+  }
   const int lowest = static_cast<int>(std::floor(std::log10(smallest)));
   const int highest = std::max(lowest + 1, static_cast<int>(std::ceil(std::log10(largest))));
   std::vector<LogHistogram> charts;
   double tallest = 0;
-  for (const EvalRow &row : rows) {
-    if (!row.result)
-      continue;
-    std::vector<double> values;
-    for (const TokenScore &score : row.result->scores)
-      values.push_back(score.kl);
-    charts.emplace_back(values, lowest, highest);
+  for (const std::vector<double> &own : values) {
+    charts.emplace_back(own, lowest, highest);
     tallest = std::max(tallest, charts.back().tallest());
   }
   std::string html;
-  size_t next = 0;
-  for (const EvalRow &row : rows)
-    if (row.result) {
-      const Comparison &comparison = *row.result->comparison;
-      html +=
-          figure(charts[next++].toSvg(tallest * 1.05, "KL of each token: " + row.name),
-                 fmt::format("{}: mean {:.3e}, 99 % of the tokens are below {:.3e}, the largest "
-                             "is {:.3e}",
-                             row.name, comparison.klMean, comparison.klP99, comparison.klMax));
-    }
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Comparison &comparison = *results[i].comparison;
+    html += figure(charts[i].toSvg(tallest * 1.05, "KL of each token: " + names[i]),
+                   fmt::format("{}: mean {:.3e}, 99 % of the tokens are below {:.3e}, the largest "
+                               "is {:.3e}",
+                               names[i], comparison.klMean, comparison.klP99, comparison.klMax));
+  }
   return html;
 }
 
@@ -146,8 +140,13 @@ std::string Evaluation::toPage() const {
   html += figure(sizes(rows),
                  compared ? "The lines show the standard error of the difference from the baseline."
                           : "The standard errors are in the table.");
-  if (compared)
-    html += "<h2>Distance from the baseline</h2>\n" + histograms(rows);
+  if (compared) {
+    std::vector<std::string> names;
+    for (const EvalRow &row : rows)
+      if (row.result)
+        names.push_back(row.name);
+    html += "<h2>Distance from the baseline</h2>\n" + histograms(results, names);
+  }
   return html + "</body>\n</html>\n";
 }
 
