@@ -34,7 +34,7 @@ struct ChoicesOptions {
 
 /// Shares from 0 to 1; the error of one is sqrt(share (1 - share) / (questions - 1)).
 struct ChoicesScore {
-  ModelFacts facts;
+  ArtifactFacts facts;
   Estimate accuracy;
   Estimate normalized;
 };

@@ -48,7 +48,7 @@ std::string ChoicesEvaluation::toText() const {
     rows.push_back(&*results.front().baseline);
   for (const ChoicesResult &result : results)
     rows.push_back(&result.own);
-  std::vector<const ModelFacts *> facts;
+  std::vector<const ArtifactFacts *> facts;
   facts.reserve(rows.size());
   for (const ChoicesScore *row : rows)
     facts.push_back(&row->facts);

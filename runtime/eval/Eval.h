@@ -43,7 +43,7 @@ struct EvalOptions {
 
 /// What one artifact makes of the text.
 struct TextScore {
-  ModelFacts facts;
+  ArtifactFacts facts;
   double nllSum = 0; ///< nats
   Estimate perplexity;
 };

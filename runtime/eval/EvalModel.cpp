@@ -12,7 +12,7 @@ namespace llmopt {
 /// Passages at once: more would only hold pages.
 static constexpr int64_t mostPassages = 64;
 
-void ModelFacts::writeTo(OrderedJson &json) const {
+void ArtifactFacts::writeTo(OrderedJson &json) const {
   json["weight_bytes"] = weightBytes;
   json["bytes_per_weight"] = bytesPerWeight;
   json["tokens_per_second"] = tokensPerSecond;
@@ -98,8 +98,8 @@ static int64_t plannedMemory(const Artifact &artifact, int64_t cachePages) {
                               memory.workspaceBytes({rows, rows, mostPassages}));
 }
 
-ModelFacts EvalModel::facts() const {
-  ModelFacts facts;
+ArtifactFacts EvalModel::facts() const {
+  ArtifactFacts facts;
   facts.artifact = path();
   facts.model = manifest().model;
   facts.precision = manifest().precision;
@@ -117,10 +117,10 @@ ModelFacts EvalModel::facts() const {
   return facts;
 }
 
-std::vector<std::string> shortNames(const std::vector<const ModelFacts *> &artifacts) {
+std::vector<std::string> shortNames(const std::vector<const ArtifactFacts *> &artifacts) {
   std::vector<std::string> names;
   std::set<std::string> different;
-  for (const ModelFacts *facts : artifacts) {
+  for (const ArtifactFacts *facts : artifacts) {
     std::filesystem::path path = std::filesystem::path(facts->artifact).lexically_normal();
     // "a.llmopt/" has an empty name behind its last slash.
     names.push_back((path.has_filename() ? path : path.parent_path()).stem().string());

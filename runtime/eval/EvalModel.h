@@ -16,7 +16,7 @@
 namespace llmopt {
 
 /// What is told of an artifact beside its scores.
-struct ModelFacts {
+struct ArtifactFacts {
   std::string artifact, model, precision;
   int64_t weightBytes = 0;     ///< of all weights, without the padding that kernels want
   double bytesPerWeight = 0;   ///< weightBytes over the number of elements
@@ -54,7 +54,7 @@ public:
   bool idle() const { return engine->idle(); }
   Result<std::vector<LogitChunk>> step();
 
-  ModelFacts facts() const;
+  ArtifactFacts facts() const;
 
 private:
   std::shared_ptr<const Artifact> artifact;
@@ -73,7 +73,7 @@ private:
 
 /// What artifacts are called in a table: by their folders' names without the ending, or where these
 /// do not tell them apart by their paths.
-std::vector<std::string> shortNames(const std::vector<const ModelFacts *> &artifacts);
+std::vector<std::string> shortNames(const std::vector<const ArtifactFacts *> &artifacts);
 
 /// An Error if two artifacts cannot be compared token by token.
 Status checkSameVocabulary(const EvalModel &model, const EvalModel &baseline);

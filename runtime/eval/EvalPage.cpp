@@ -47,7 +47,7 @@ static std::string table(const std::vector<EvalRow> &rows, bool compared) {
     heading.emplace_back(name);
   std::string html = "<div class=\"wide\"><table>\n" + cells("th", heading);
   for (const EvalRow &row : rows) {
-    const ModelFacts &facts = row.score->facts;
+    const ArtifactFacts &facts = row.score->facts;
     std::vector<std::string> values = {row.name, facts.precision,
                                        fmt::format("{:.4f}", row.score->perplexity.value),
                                        fmt::format("{:.4f}", row.score->perplexity.error)};

@@ -73,7 +73,7 @@ std::string Evaluation::toLines() const {
 
 std::vector<EvalRow> rowsOf(const Evaluation &evaluation) {
   std::vector<EvalRow> rows;
-  std::vector<const ModelFacts *> facts;
+  std::vector<const ArtifactFacts *> facts;
   const auto &comparison = evaluation.results.front().comparison;
   if (comparison)
     rows.push_back({"", &comparison->baseline, nullptr});
@@ -120,7 +120,7 @@ std::string Evaluation::toText() const {
   text += fmt::format("{:>14}{:>12}{:>11}  {}\n", "bytes/weight", "weights MB", "memory MB",
                       "tokens/s");
   for (const EvalRow &row : rows) {
-    const ModelFacts &facts = row.score->facts;
+    const ArtifactFacts &facts = row.score->facts;
     text += fmt::format("{:<{}}{:<11}{:>18}", row.name, width, facts.precision,
                         withError(row.score->perplexity, 3));
     if (compared)
