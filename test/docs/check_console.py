@@ -5,7 +5,7 @@
 
 Commands begin with `$ ` and run one after the other in SOURCE, with `build/` meaning an empty folder
 of the page's own that has the tools of BUILD. Numbers with a fraction, and large ones, depend on the machine
-and are not compared. A line of dots (`...`) stands for lines that are left out.
+and are not compared, nor the blanks before them. A line of dots (`...`) stands for lines that are left out.
 """
 
 import os
@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 
 
 def masked(text):
-    text = re.sub(r"\d+\.\d+(e-?\d+)?|\d{6,}", "#", text)
+    text = re.sub(r" *(\d+\.\d+(e-?\d+)?|\d{6,})", " #", text)
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
