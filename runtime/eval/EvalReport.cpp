@@ -73,12 +73,13 @@ std::string Evaluation::toLines() const {
 
 std::vector<EvalRow> rowsOf(const Evaluation &evaluation) {
   std::vector<EvalRow> rows;
-  std::vector<const ArtifactFacts *> facts;
   const auto &comparison = evaluation.results.front().comparison;
   if (comparison)
     rows.push_back({"", &comparison->baseline, nullptr});
   for (const EvalResult &result : evaluation.results)
     rows.push_back({"", &result.own, &result});
+  std::vector<const ArtifactFacts *> facts;
+  facts.reserve(rows.size());
   for (const EvalRow &row : rows)
     facts.push_back(&row.score->facts);
   std::vector<std::string> names = shortNames(facts);
@@ -87,8 +88,11 @@ std::vector<EvalRow> rowsOf(const Evaluation &evaluation) {
   return rows;
 }
 
+/// Fixed digits, but for values of a broken model, beyond what a column holds.
 static std::string withError(const Estimate &estimate, int digits) {
-  return fmt::format("{:.{}f} ± {:.{}f}", estimate.value, digits, estimate.error, digits);
+  if (estimate.value < 1e4)
+    return fmt::format("{:.{}f} ± {:.{}f}", estimate.value, digits, estimate.error, digits);
+  return fmt::format("{:.3g} ± {:.2g}", estimate.value, estimate.error);
 }
 
 /// What a row has beside the baseline; the baseline has dashes.

@@ -171,6 +171,13 @@ TEST_F(EvalTest, SeveralArtifactsBesideOneBaseline) {
   EXPECT_THAT(result->toText(), HasSubstr(directory / "a"));
 }
 
+TEST_F(EvalTest, ABrokenModelsPerplexityKeepsTheColumns) {
+  auto result = runEval(options);
+  ASSERT_TRUE(result) << result.error().message();
+  result->results[0].own.perplexity = {376366.844, 18952.65};
+  EXPECT_THAT(result->toText(), HasSubstr("32-true    3.76e+05 ± 1.9e+04    "));
+}
+
 TEST_F(EvalTest, ThePageStandsAloneAndEscapesNames) {
   write("b", true);
   options.baseline = directory / "b";
