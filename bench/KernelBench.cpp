@@ -2,9 +2,10 @@
 //
 // Measures what the machine can do (reads, bf16 and float32 products), then the linears of a 1.1B
 // Llama (2048 wide, 32 heads, 4 kv heads, feed-forward 5632, vocabulary 32000) with 1 row to 128,
-// and its attention. Weights are random and rotate through a buffer larger than the cache.
+// and its attention, with weights of bf16, float32, 8 and 4 bits. Weights are random and rotate
+// through a buffer larger than the cache.
 //
-//   kernel-bench [threads]
+//   kernel-bench [threads [title]]     only the linears whose title contains this
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -228,6 +229,12 @@ struct Limits {
   double bandwidth, arithmetic;
 };
 
+/// Of a packed weight.
+template <class Config>
+constexpr int64_t weightBytes = ceilDivide(Config::outputs, lanes) *
+                                llmopt::cpu::detail::LinearTraits<Config>::Panel::elements *
+                                int64_t(sizeof(typename Config::Weight));
+
 /// Prints one line; returns the seconds of one call.
 template <class Config>
 double benchLinear(Team &team, const char *name, int64_t rows, const char *buffer, Limits limits) {
@@ -236,7 +243,7 @@ double benchLinear(Team &team, const char *name, int64_t rows, const char *buffe
   Array<Compute> x = randomArray<Compute>(rows * Config::depth);
   Array<Compute> y = randomArray<Compute>(rows * Config::outputs);
   Array<char> shared = newArray<char>(linearSharedBytes(rows, Config::depth, 4));
-  int64_t bytes = roundUp(Config::outputs * Config::depth * int64_t(sizeof(Weight)), 4096);
+  int64_t bytes = roundUp(weightBytes<Config>, 4096);
   int64_t copies = bufferBytes / bytes, next = 0;
   int64_t calls = rows > 16 ? 2 : larger(4, (int64_t(256) << 20) / bytes);
   double time = medianSeconds(5, [&] {
@@ -258,22 +265,31 @@ double benchLinear(Team &team, const char *name, int64_t rows, const char *buffe
   return time;
 }
 
+const char *wanted = "";
+
 /// All linears of a step: 22 layers and the output.
 template <class W, class C>
 void benchStep(Team &team, const char *title, int64_t rows, const char *buffer, Limits limits) {
+  using Qkv = Shape<W, C, 2048, 2560, 64, 1>;
+  using Out = Shape<W, C, 2048, 2048, 64, 1>;
+  using GateUp = Shape<W, C, 2048, 11264, 64, 2>;
+  using Down = Shape<W, C, 5632, 2048, 64, 1>;
+  using Logits = Shape<W, C, 2048, 32000, 64, 1>;
+  if (!std::strstr(title, wanted))
+    return;
   std::printf("%s\n", title);
-  double layer = benchLinear<Shape<W, C, 2048, 2560, 64, 1>>(team, "qkv", rows, buffer, limits);
-  layer += benchLinear<Shape<W, C, 2048, 2048, 64, 1>>(team, "out", rows, buffer, limits);
-  layer += benchLinear<Shape<W, C, 2048, 11264, 64, 2>>(team, "gate, up", rows, buffer, limits);
-  layer += benchLinear<Shape<W, C, 5632, 2048, 64, 1>>(team, "down", rows, buffer, limits);
-  double logits =
-      benchLinear<Shape<W, C, 2048, 32000, 64, 1>>(team, "logits", rows, buffer, limits);
+  double layer = benchLinear<Qkv>(team, "qkv", rows, buffer, limits);
+  layer += benchLinear<Out>(team, "out", rows, buffer, limits);
+  layer += benchLinear<GateUp>(team, "gate, up", rows, buffer, limits);
+  layer += benchLinear<Down>(team, "down", rows, buffer, limits);
+  double logits = benchLinear<Logits>(team, "logits", rows, buffer, limits);
   double weights = 22 * (2048.0 * (2560 + 2048 + 11264) + 5632.0 * 2048) + 2048.0 * 32000;
+  double bytes = double(22 * (weightBytes<Qkv> + weightBytes<Out> + weightBytes<GateUp> +
+                              weightBytes<Down>)+weightBytes<Logits>);
   double time = 22 * layer + logits;
   std::printf("  %-10s rows %4ld %9.3f ms %7.1f GB/s (%3.0f %%) %8.1f GFLOP/s (%3.0f %%)\n\n",
-              "all", long(rows), time * 1e3, weights * sizeof(W) / time / 1e9,
-              100 * weights * sizeof(W) / time / limits.bandwidth,
-              2 * double(rows) * weights / time / 1e9,
+              "all", long(rows), time * 1e3, bytes / time / 1e9,
+              100 * bytes / time / limits.bandwidth, 2 * double(rows) * weights / time / 1e9,
               200 * double(rows) * weights / time / limits.arithmetic);
 }
 
@@ -332,6 +348,8 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "kernel-bench: '%s' is no number of threads\n", argv[1]);
     return 1;
   }
+  if (argc > 2)
+    wanted = argv[2];
   Team team(threads);
   Array<bf16> weights = randomArray<bf16>(bufferBytes / 2);
   const char *buffer = reinterpret_cast<const char *>(weights.get());
@@ -347,6 +365,12 @@ int main(int argc, char **argv) {
     benchStep<float, float>(team, "float32", rows, buffer, floats);
   for (int64_t rows : {1, 128})
     benchStep<float, bf16>(team, "float32 weights, bf16 products", rows, buffer, pairs);
+  for (int64_t rows : {1, 128}) {
+    benchStep<Quantized<Code::i8, 0, float>, bf16>(
+        team, "8-bit weights, a scale a row, bf16 products", rows, buffer, pairs);
+    benchStep<Quantized<Code::i4, 32, f16>, bf16>(
+        team, "4-bit weights, groups of 32, bf16 products", rows, buffer, pairs);
+  }
   std::printf("attention, bf16 cache\n");
   for (int64_t context : {128, 1024, 8192}) {
     benchAttention<Heads<32, 4, 64>>(team, "32 heads, 4 kv x 64", 1, context);

@@ -7,7 +7,8 @@
 // Config, a struct of constants, is the shape and the types of one linear:
 //
 //   struct GateUp {
-//     using Weight = bf16;                      // type of the packed weight: bf16, f16 or float
+//     using Weight = bf16;                      // type of the packed weight: bf16, f16, float or
+//                                               // Quantized, e.g. Quantized<Code::i4, 32, f16>
 //     using Compute = bf16;                     // type of x and of the products, see below
 //     static constexpr int64_t depth = 2048;    // K
 //     static constexpr int segmentCount = 1;
@@ -21,11 +22,12 @@
 //   float   | float       | float                                          | 1
 //
 // A Weight wider than Compute is rounded to Compute, to nearest even, while it is read ("mixed"
-// precisions); a narrower one is widened.
+// precisions); a narrower one is widened. Quantized weights are dequantized in float32 and rounded
+// to Compute likewise; bf16 weights that hold their values would give the same sums.
 //
 // Packed weight of O rows and depth K: [ceil(O / 16)][ceil(K / I)][16][I] elements of Weight, a
 // panel of 16 outputs after the other. Rows past O and depth past K are zero. 64-byte aligned for
-// speed.
+// speed. Quantized weights lie in panels of 16 outputs as well, whatever Compute: see quantized.h.
 //
 // Prologue, a functor that makes rows of x:
 //   static constexpr bool direct            true: x exists already; false: it is made row by row
@@ -57,6 +59,7 @@
 #define LLMOPT_KERNELS_LINEAR_H
 
 #include "abi.h"
+#include "quantized.h"
 #include "tile.h"
 
 namespace llmopt::cpu {
@@ -99,6 +102,30 @@ constexpr int64_t groupPanels = 16;
 constexpr int64_t tilePanelsLimit = 68; // 2 streams x 512 columns, each off a panel's edge
 constexpr int64_t sumBytes = groupRows * groupPanels * lanes * 4;
 
+/// Bytes of a thread's scratch for weights that were made ready: 2 panels of a depth block, or more
+/// of a part of it.
+constexpr int64_t stageBytes = 32 * 1024;
+
+/// Where depth lies in a packed panel, in elements of Weight.
+template <class Weight, int64_t depth, int64_t interleave> struct LinearPanel {
+  static constexpr int64_t elements = roundUp(depth, interleave) * lanes;
+  /// Parts of the depth begin at multiples of it.
+  static constexpr int64_t unit = interleave;
+  /// What a part that begins at k is read from.
+  static constexpr int64_t at(int64_t k) { return k * lanes; }
+  /// Of one step of the inner loop, on average.
+  static constexpr int64_t stepBytes = interleave * lanes * int64_t(sizeof(Weight));
+};
+template <Code code, int64_t group, class Scale, int64_t depth, int64_t interleave>
+struct LinearPanel<Quantized<code, group, Scale>, depth, interleave> {
+  using Layout = QuantizedPanel<Quantized<code, group, Scale>, depth>;
+  static constexpr int64_t elements = Layout::bytes;
+  static constexpr int64_t unit = Layout::stepDepth;
+  static constexpr int64_t at(int64_t k) { return Layout::at(k); }
+  static constexpr int64_t stepBytes =
+      ceilDivide(Layout::groupBytes * interleave, Layout::groupDepth);
+};
+
 /// The types and sizes that follow from a Config.
 template <class Config> struct LinearTraits {
   using Weight = typename Config::Weight;
@@ -114,9 +141,7 @@ template <class Config> struct LinearTraits {
   static constexpr int64_t depth = Config::depth;
   static constexpr int64_t depthBlock = depthBlockBytes / int64_t(sizeof(Operand));
   static constexpr int64_t depthBlocks = ceilDivide(depth, depthBlock);
-  static constexpr int64_t panelElements = roundUp(depth, interleave) * lanes;
-  /// Bytes of a depth block of a panel, as the inner loop reads it: 8 KiB.
-  static constexpr int64_t stageElements = depthBlock * lanes;
+  using Panel = LinearPanel<Weight, depth, interleave>;
 
   static constexpr int64_t tiles() {
     int64_t count = 0;
@@ -189,7 +214,7 @@ bool addTile(LinearGroup<typename Config::Weight> &group, LinearTile tile,
     int64_t offset = segment.first[s] + tile.column - begin[s] * lanes;
     tile.sums[s] = group.panelCount * lanes + offset;
     for (int64_t panel = begin[s]; panel < end[s]; ++panel)
-      group.panels[group.panelCount++] = weight + panel * LinearTraits<Config>::panelElements;
+      group.panels[group.panelCount++] = weight + panel * LinearTraits<Config>::Panel::elements;
   }
   group.tiles[group.tileCount++] = tile;
   return true;
@@ -274,6 +299,7 @@ public:
   using Weight = typename Traits::Weight;
   using Compute = typename Traits::Compute;
   using Operand = typename Traits::Operand;
+  using Panel = typename Traits::Panel;
 
   GroupProduct(const LinearGroup<Weight> &group, const Operand *x, int64_t allRows,
                int64_t firstRow, int64_t rows, float *sums, Operand *stage)
@@ -290,20 +316,22 @@ public:
   }
 
 private:
-  /// Bytes of a depth block of a panel.
-  static constexpr int64_t blockBytes = Traits::stageElements * int64_t(sizeof(Weight));
+  static constexpr bool quantized = isQuantized<Weight>;
+  /// Bytes of a depth block of a panel, as the rows read it: quantized weights once dequantized.
+  static constexpr int64_t blockBytes =
+      Traits::depthBlock * lanes * int64_t(quantized ? sizeof(Operand) : sizeof(Weight));
   /// One tile of rows waits for memory, so the next weights are fetched just early enough: much
-  /// more pushes out of the first cache what is not used yet, and reads 10 to 20 % slower.
-  static constexpr int64_t fetchedAhead = 4096;
+  /// more pushes out of the first cache what is not used yet, and reads 10 to 20 % slower. What is
+  /// dequantized has come from fewer bytes.
+  static constexpr int64_t fetchedAhead = quantized ? 8192 : 4096;
 
   static constexpr int64_t weightStride = lanes * Traits::interleave;
-  static constexpr int64_t stepBytes = weightStride * int64_t(sizeof(Weight));
 
   /// With at most maxRows x maxPanels in a register tile, `bytes` of all panels at a time.
   template <int maxRows, int maxPanels, int64_t bytes> void multiplyPanels() {
     constexpr int64_t parts = larger(1, maxPanels * blockBytes / bytes);
     constexpr int64_t partDepth = Traits::depthBlock / parts;
-    static_assert(Traits::depthBlock % parts == 0 && partDepth % Traits::interleave == 0);
+    static_assert(Traits::depthBlock % parts == 0 && partDepth % Panel::unit == 0);
     forEachPanelTile<maxPanels>(group.panelCount, [&](auto panels, int64_t panel) {
       constexpr int P = decltype(panels)::value;
       const Weight *weights[P], *next[P];
@@ -312,9 +340,10 @@ private:
       for (int64_t k = 0; k < Traits::depth; k += partDepth) {
         bool last = k + partDepth >= Traits::depth;
         for (int p = 0; p < P; ++p)
-          next[p] = last ? panelAfter(panel + p, P) : weights[p] + partDepth * lanes;
+          next[p] = last ? panelAfter(panel + p, P)
+                         : weights[p] + (Panel::at(k + partDepth) - Panel::at(k));
         int64_t depth = smaller(partDepth, Traits::depth - k);
-        multiplyPart<maxRows, P>(panel, k, depth, weights, next);
+        multiplyPart<maxRows, P, partDepth>(panel, k, depth, weights, next);
         for (int p = 0; p < P; ++p)
           weights[p] = next[p];
       }
@@ -326,41 +355,48 @@ private:
   const Weight *panelAfter(int64_t panel, int64_t count) const {
     int64_t last = group.panelCount - 1, wanted = panel + count;
     return wanted <= last ? group.panels[wanted]
-                          : group.panels[last] + (wanted - last) * Traits::panelElements;
+                          : group.panels[last] + (wanted - last) * Panel::elements;
   }
 
-  template <int maxRows, int P>
+  template <int maxRows, int P, int64_t partDepth>
   void multiplyPart(int64_t panel, int64_t k, int64_t depth, const Weight *const *weights,
                     const Weight *const *next) {
-    // Weights of another type are made ready once for all row tiles, unless there is only one tile.
-    constexpr bool staged = !Traits::inPlaceWeight && maxRows > fewRows;
+    // Weights of another type are made ready once for all row tiles. If there is only one tile,
+    // they are while it reads them, unless that takes a whole step of codes.
+    constexpr bool staged = quantized || (!Traits::inPlaceWeight && maxRows > fewRows);
     if constexpr (staged) {
+      constexpr int64_t panelStage = partDepth * lanes;
+      static_assert(P * panelStage * int64_t(sizeof(Operand)) <= stageBytes);
       const Operand *operands[P];
       for (int p = 0; p < P; ++p) {
-        operands[p] = stage + p * Traits::stageElements;
-        stageWeights<Compute>(weights[p], stage + p * Traits::stageElements,
-                              stepsOf(depth) * weightStride);
+        operands[p] = stage + p * panelStage;
+        if constexpr (quantized)
+          dequantize<Compute, typename Panel::Layout>(group.panels[panel + p], k, depth,
+                                                      stage + p * panelStage);
+        else
+          stageWeights<Compute>(weights[p], stage + p * panelStage, stepsOf(depth) * weightStride);
       }
-      multiplyRows<maxRows, P>(panel, k, depth, operands, next);
+      multiplyRows<Operand, maxRows, P>(panel, k, depth, operands, next);
     } else {
-      multiplyRows<maxRows, P>(panel, k, depth, weights, next);
+      multiplyRows<Compute, maxRows, P>(panel, k, depth, weights, next);
     }
   }
 
   /// All rows times `depth` of P panels from k on, within a depth block. Each row tile prefetches
-  /// its share of the next weights.
-  template <int maxRows, int P, class W>
+  /// its share of the next weights. Rounded: what the weights are rounded to; the Operand itself
+  /// if they are rounded already.
+  template <class Rounded, int maxRows, int P, class W>
   void multiplyRows(int64_t panel, int64_t k, int64_t depth, const W *const *weights,
                     const Weight *const *next) {
     int64_t steps = stepsOf(depth);
-    int64_t bytesPerStep = ceilDivide(stepBytes, ceilDivide(rows, maxRows));
+    int64_t bytesPerStep = ceilDivide(Panel::stepBytes, ceilDivide(rows, maxRows));
     const char *ahead[P];
     for (int p = 0; p < P; ++p)
       ahead[p] = reinterpret_cast<const char *>(next[p]);
     const Operand *partX = x + (k / Traits::depthBlock * allRows + firstRow) * Traits::depthBlock +
                            k % Traits::depthBlock;
     forEachRowTile<maxRows>(rows, [&](auto tile, int64_t row) {
-      multiplyTile<Compute, decltype(tile)::value, P, stepBytes>(
+      multiplyTile<Rounded, decltype(tile)::value, P, Panel::stepBytes>(
           weights, weightStride, partX + row * Traits::depthBlock, Traits::depthBlock, steps, 1,
           sums + (row * group.panelCount + panel) * lanes, group.panelCount * lanes, k == 0, ahead,
           bytesPerStep);
@@ -395,7 +431,7 @@ void linear(const LlmoptTeam &team, int64_t rows, const typename Config::Weight 
   char *scratch = static_cast<char *>(team.scratch);
   float *sums = reinterpret_cast<float *>(scratch);
   Operand *stage = reinterpret_cast<Operand *>(scratch + sumBytes);
-  char *rowScratch = scratch + (sumBytes + 32 * 1024);
+  char *rowScratch = scratch + (sumBytes + stageBytes);
   const Operand *x = prepareX<Config>(team, rows, shared, rowScratch, prologue);
 
   constexpr int64_t tiles = Traits::tiles();
