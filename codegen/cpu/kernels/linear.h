@@ -113,7 +113,7 @@ template <class Weight, int64_t depth, int64_t interleave> struct LinearPanel {
   static constexpr int64_t unit = interleave;
   /// What a part that begins at k is read from.
   static constexpr int64_t at(int64_t k) { return k * lanes; }
-  /// Of one step of the inner loop, on average.
+  /// What the inner loop has to fetch of the next part, per step.
   static constexpr int64_t stepBytes = interleave * lanes * int64_t(sizeof(Weight));
 };
 template <Code code, int64_t group, class Scale, int64_t depth, int64_t interleave>
@@ -122,8 +122,7 @@ struct LinearPanel<Quantized<code, group, Scale>, depth, interleave> {
   static constexpr int64_t elements = Layout::bytes;
   static constexpr int64_t unit = Layout::stepDepth;
   static constexpr int64_t at(int64_t k) { return Layout::at(k); }
-  static constexpr int64_t stepBytes =
-      ceilDivide(Layout::groupBytes * interleave, Layout::groupDepth);
+  static constexpr int64_t stepBytes = 0; // dequantize() fetches.
 };
 
 /// The types and sizes that follow from a Config.
@@ -321,8 +320,8 @@ private:
   static constexpr int64_t blockBytes =
       Traits::depthBlock * lanes * int64_t(quantized ? sizeof(Operand) : sizeof(Weight));
   /// One tile of rows waits for memory, so the next weights are fetched just early enough: much
-  /// more pushes out of the first cache what is not used yet, and reads 10 to 20 % slower. What is
-  /// dequantized has come from fewer bytes.
+  /// more pushes out of the first cache what is not used yet, and reads 10 to 20 % slower. For
+  /// quantized weights it is what they become that has to stay there.
   static constexpr int64_t fetchedAhead = quantized ? 8192 : 4096;
 
   static constexpr int64_t weightStride = lanes * Traits::interleave;
@@ -372,7 +371,7 @@ private:
         operands[p] = stage + p * panelStage;
         if constexpr (quantized)
           dequantize<Compute, typename Panel::Layout>(group.panels[panel + p], k, depth,
-                                                      stage + p * panelStage);
+                                                      stage + p * panelStage, next[p]);
         else
           stageWeights<Compute>(weights[p], stage + p * panelStage, stepsOf(depth) * weightStride);
       }

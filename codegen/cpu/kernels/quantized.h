@@ -98,6 +98,7 @@ struct Words {
 
 LLMOPT_INLINE Words loadWords(const uint8_t *p) { return {_mm512_loadu_si512(p)}; }
 LLMOPT_INLINE Words operator>>(Words a, int count) { return {(__m512i)((__v16su)a.v >> count)}; }
+LLMOPT_INLINE Words operator<<(Words a, int count) { return {(__m512i)((__v16su)a.v << count)}; }
 /// (a & mask) | bits, as floats.
 LLMOPT_INLINE Vec insertBits(Words a, uint32_t mask, uint32_t bits) {
   constexpr int andOr = 0xea; // of all eight inputs: (a & b) | c
@@ -121,6 +122,9 @@ LLMOPT_INLINE Words loadWords(const uint8_t *p) {
 }
 LLMOPT_INLINE Words operator>>(Words a, int count) {
   return {(__m256i)((__v8su)a.lo >> count), (__m256i)((__v8su)a.hi >> count)};
+}
+LLMOPT_INLINE Words operator<<(Words a, int count) {
+  return {(__m256i)((__v8su)a.lo << count), (__m256i)((__v8su)a.hi << count)};
 }
 LLMOPT_INLINE Vec insertBits(Words a, uint32_t mask, uint32_t bits) {
   __m256i masks = _mm256_set1_epi32(int(mask)), inserted = _mm256_set1_epi32(int(bits));
@@ -150,6 +154,9 @@ LLMOPT_INLINE Words loadWords(const uint8_t *p) {
 }
 LLMOPT_INLINE Words operator>>(Words a, int count) {
   return {{a.part[0] >> count, a.part[1] >> count, a.part[2] >> count, a.part[3] >> count}};
+}
+LLMOPT_INLINE Words operator<<(Words a, int count) {
+  return {{a.part[0] << count, a.part[1] << count, a.part[2] << count, a.part[3] << count}};
 }
 LLMOPT_INLINE Vec insertBits(Words a, uint32_t mask, uint32_t bits) {
   return fromParts([&](int i) { return (FourFloats)((a.part[i] & mask) | bits); });
@@ -239,22 +246,30 @@ inline constexpr float fp4Values[16] = {
 
 /// Values of a group.
 ///
-/// An integer becomes a float where it stands, without a shift: code << p below the exponent of
-/// 2^(23 - p) is 2^(23 - p) + code, whatever p, as long as the code ends below bit 23. Subtracting
-/// 2^(23 - p) + zero is exact. Half of a word's codes are in reach, the others 16 bits further.
+/// An integer becomes a float where it stands: code << p below the exponent of 2^(23 - p) is
+/// 2^(23 - p) + code, whatever p, as long as the code ends below bit 23. Subtracting
+/// 2^(23 - p) + zero is exact, and so one shift serves the several codes in reach.
+///
+/// Where scale * (2^(23 - p) + zero) fits 24 bits, the subtraction and the product are one fma. A
+/// scale of 11 bits (f16; bf16 has 8) leaves 13, hence p >= 11: three codes of 4 bits in reach.
+/// Product and sum are exact, so it is no matter whether the fma is a fused one.
 template <class Panel> class GroupValues {
 public:
   explicit LLMOPT_INLINE GroupValues(const uint8_t *group)
       : scale(load(reinterpret_cast<const typename Panel::Scale *>(group))) {
-    if constexpr (Panel::storesZeros) {
-      float zeros[lanes];
-      for (int64_t o = 0; o < lanes; ++o)
-        zeros[o] = float(group[Panel::scaleBytes + o]);
-      for (int place = 0; place < places; ++place)
-        offset[place] = load(zeros) + broadcast(power(place));
-    } else if constexpr (!Panel::isTable) {
-      for (int place = 0; place < places; ++place)
-        offset[place] = broadcast(power(place) + float(1 << (Panel::bits - 1)));
+    if constexpr (!Panel::isTable) {
+      Vec zero = broadcast(float(1 << (Panel::bits - 1)));
+      if constexpr (Panel::storesZeros) {
+        float zeros[lanes];
+        for (int64_t o = 0; o < lanes; ++o)
+          zeros[o] = float(group[Panel::scaleBytes + o]);
+        zero = load(zeros);
+      }
+      for (int i = 0; i < inReach; ++i) {
+        offset[i] = broadcast(-power(i)) - zero;
+        if constexpr (fused)
+          offset[i] = offset[i] * scale;
+      }
     }
   }
 
@@ -264,39 +279,47 @@ public:
       return lookUp(words >> (Panel::bits * j), Panel::code == Code::nf4 ? nf4Values : fp4Values) *
              scale;
     } else {
-      int place = j % places;
-      uint32_t mask = ((1u << Panel::bits) - 1) << (Panel::bits * place);
-      Vec shifted = insertBits(j < places ? words : words >> 16, mask,
-                               uint32_t(127 + 23 - Panel::bits * place) << 23);
-      return (shifted - offset[place]) * scale;
+      int i = j % inReach, by = Panel::bits * (j - i) - firstBit;
+      uint32_t mask = ((1u << Panel::bits) - 1) << bitOf(i);
+      Vec shifted = insertBits(by < 0 ? words << -by : words >> by, mask,
+                               uint32_t(127 + 23 - bitOf(i)) << 23);
+      return fused ? fma(shifted, scale, offset[i]) : (shifted + offset[i]) * scale;
     }
   }
 
 private:
-  static constexpr int places = int(Panel::stepDepth / 2);
-  static constexpr float power(int place) { return float(1 << (23 - Panel::bits * place)); }
+  static constexpr bool fused = Panel::bits == 4 && sizeof(typename Panel::Scale) == 2;
+  static constexpr int firstBit = fused ? 11 : 0;
+  static constexpr int inReach = fused ? 3 : int(Panel::stepDepth / 2);
+  static constexpr int bitOf(int i) { return firstBit + Panel::bits * i; }
+  static constexpr float power(int i) { return float(1 << (23 - bitOf(i))); }
 
   Vec scale;
-  Vec offset[places];
+  Vec offset[inReach];
 };
 
 } // namespace detail
 
 /// Dequantizes `count` k of a panel from k on, a whole number of steps, as the inner loop wants
 /// them: for Compute bf16 [ceil(count / 2)][16][2] bf16, else [count][16] floats, rounded to
-/// Compute. Writes whole steps: 4 or 8 k of which the last may lie past `count`.
+/// Compute. Writes whole steps: 4 or 8 k of which the last may lie past `count`. On the way as many
+/// bytes are fetched from `next` on: there lies what will be dequantized next.
 template <class Compute, class Panel, class Operand>
 LLMOPT_INLINE void dequantize(const typename Panel::Weight *weight, int64_t k, int64_t count,
-                              Operand *to) {
+                              Operand *to, const typename Panel::Weight *next) {
   const uint8_t *panel = reinterpret_cast<const uint8_t *>(weight);
   const int64_t end = k + roundUp(count, Panel::stepDepth);
   while (k < end) {
     const detail::GroupValues<Panel> values(panel + Panel::groupAt(k));
     const uint8_t *codes = panel + Panel::codesAt(k);
+    prefetch(next);
+    next += Panel::headBytes;
     const int64_t here = smaller(Panel::groupDepth - k % Panel::groupDepth, end - k);
     k += here;
     for (int64_t i = 0; i < here; i += Panel::stepDepth) {
       detail::Words words = detail::loadWords(codes);
+      prefetch(next);
+      next += Panel::stepBytes;
       LLMOPT_UNROLL
       for (int j = 0; j < Panel::stepDepth; j += 2) {
         Vec even = values(words, j), odd = values(words, j + 1);

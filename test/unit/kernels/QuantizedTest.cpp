@@ -123,7 +123,8 @@ template <class Weight, class Compute> void checkParts() {
     for (int64_t k = 0; k < depth; k += part) {
       int64_t count = std::min(part, depth - k), whole = (count + 7) / 8 * 8;
       Aligned<Operand> made(whole * 16);
-      dequantize<Compute, Panel>(weight.packed.data() + Panel::bytes, k, count, made.data());
+      dequantize<Compute, Panel>(weight.packed.data() + Panel::bytes, k, count, made.data(),
+                                 weight.packed.data());
       for (int64_t i = 0; i < count; ++i)
         for (int64_t o = 0; o < 16; ++o) {
           float expected = weight.values[size_t((16 + o) * depth + k + i)];
