@@ -26,8 +26,8 @@
 //                                 the code of k = 8 s + j. k counts from the group's first.
 //
 // Codes are unsigned. Past K, up to the end of the last group, they mean zero: the middle (i8, i4),
-// the zero point (u8, u4), 7 (nf4), 0 (fp4). Rows past O have scale 0. Scales are finite. A weight
-// begins at a 64-byte boundary, for speed; its groups need not.
+// the zero point (u8, u4), 7 (nf4), 0 (fp4). Rows past O have scale 0. Scales are below 2^100. A
+// weight begins at a 64-byte boundary, for speed; its groups need not.
 //
 // So 16 outputs share every vector, as in a dense panel: one load has 4 or 8 k of all of them, and
 // the scales are a vector too.
