@@ -1,4 +1,5 @@
 #include "passes/StepTiling.h"
+#include "ir/ShapeInference.h"
 
 #include "passes/Phase.h"
 
@@ -47,10 +48,14 @@ static int64_t tileColumnsOf(DictionaryAttr variant, int64_t rows) {
 }
 
 static LogicalResult cannotPersist(KernelOp kernel, int64_t rows) {
-  return kernel.emitOpError() << "'" << kernel.getName()
-                              << "' cannot run in a persistent step: for " << rows
-                              << " rows it is scheduled as '" << kindOf(variantFor(kernel, rows))
-                              << "', not as a matvec";
+  DictionaryAttr variant = variantFor(kernel, rows);
+  auto error = kernel.emitOpError()
+               << "'" << kernel.getName() << "' cannot run in a persistent step: for " << rows
+               << " rows it is scheduled as '" << kindOf(variant) << "'";
+  if (kindOf(variant).starts_with("matvec"))
+    return error << " with tiles of " << integerOf(variant, "columns") << " columns and "
+                 << integerOf(variant, "rows") << " rows";
+  return error << ", not as a matvec";
 }
 
 FailureOr<std::vector<int64_t>> persistentBuckets(func::FuncOp step) {
@@ -156,6 +161,17 @@ private:
     if (!space || !offset || !bytes) {
       op.emitOpError() << "'" << op.getName() << "' has no placement of result "
                        << result.getResultNumber();
+      return failure();
+    }
+    // What is compared with other places has to be a place, and as large as what is written there.
+    auto type = tensorType(result);
+    const int64_t needed = type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+    constexpr int64_t most = int64_t(1) << 40;
+    if (offset.getInt() < 0 || offset.getInt() > most || bytes.getInt() > most ||
+        bytes.getInt() < needed) {
+      op.emitOpError() << "'" << op.getName() << "' has result " << result.getResultNumber()
+                       << " placed at " << offset.getInt() << " with " << bytes.getInt()
+                       << " bytes a row; a row of it has " << needed;
       return failure();
     }
     auto maker = llvm::find_if(step.kernels, [&](TiledKernel &kernel) { return kernel.op == op; });

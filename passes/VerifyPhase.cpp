@@ -86,7 +86,8 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
           int64_t last = index[kernel];
           for (Operation *user : result.getUsers())
             last = std::max(last, index[user]);
-          if (failed(add(kernel, placement[result.getResultNumber()], index[kernel], last, all)))
+          if (failed(add(kernel, placement[result.getResultNumber()], index[kernel], last, all)) ||
+              failed(verifyRow(kernel, tensorType(result), all.back().size)))
             return failure();
         }
       if (failed(verifyWorkspace(kernel)))
@@ -102,6 +103,15 @@ class VerifyPhasePass : public impl::VerifyPhaseBase<VerifyPhasePass> {
             all[j].offset < all[i].offset + all[i].size)
           return all[j].op->emitError()
                  << "its buffer at " << all[j].offset << " overlaps one that is still needed";
+    return mlir::success();
+  }
+
+  /// A row of a result is as large in the arena as its type says.
+  static LogicalResult verifyRow(KernelOp kernel, RankedTensorType type, int64_t bytes) {
+    const int64_t needed = type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+    if (bytes < needed)
+      return kernel.emitError() << "its placement has " << bytes << " bytes a row, and one of "
+                                << type << " has " << needed;
     return mlir::success();
   }
 

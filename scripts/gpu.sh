@@ -3,7 +3,7 @@
 # minutes, the most important first. It needs the driver and a CUDA toolkit (NVRTC, cuBLASLt), no network and no
 # MLIR; python3 with torch and transformers for the peer, and its rows say so where they are missing.
 #
-#   --out OUT          where results are kept (out): table.txt, results.json, results.md (for docs/performance.md),
+#   --out OUT          where results are kept (out, here): table.txt, results.json, results.md (for docs/performance.md),
 #                      profile.txt, profile.jsonl, trace.json (for ui.perfetto.dev), tuning.json, log.txt
 #   --seconds N        how long all may take (470); what is left over then says so
 #   --stages A,B,...   only these, in their order: check batch1 article peer prefill contexts persistent invariant
@@ -16,7 +16,9 @@
 # LLMOPT_CHECK_TOKENS: new tokens of each continuation in a check (16)
 # The exit status is 1 if a check failed or a measurement of this program; a peer's does not count.
 set -uo pipefail
-cd "$(dirname "$0")"
+from=$PWD
+cd "$(dirname "$0")" || exit 2
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' gpu.sh; }
 source ./gpu-report.sh || exit 2
 
 device=cuda arch= out=out seconds=470 stages=
@@ -29,7 +31,8 @@ while [ $# -gt 0 ]; do
   --seconds) seconds=$2 && shift ;;
   --stages) stages=${2//,/ } && shift ;;
   --checks-only) stages="check checks" ;;
-  *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+  --help | -h) usage && exit ;;
+  *) echo "gpu.sh: no option '$1'; there are:" >&2 && usage >&2 && exit 2 ;;
   esac
   shift
 done
@@ -52,6 +55,9 @@ if [ "$device" = cuda ]; then
 fi
 : "${arch:=sm_80}"
 tokens=${LLMOPT_CHECK_TOKENS:-16}
+case $seconds in '' | *[!0-9]*) echo "gpu.sh: --seconds $seconds is no number of seconds" >&2 && exit 2 ;; esac
+case $device in cuda | cuda-emulated) ;; *) echo "gpu.sh: no device '$device'; there are: cuda, cuda-emulated" >&2 && exit 2 ;; esac
+case $out in /*) ;; *) out=$from/$out ;; esac
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
 rm -f "$out"/{table.txt,results.json,results.md,profile.txt,profile.jsonl,trace.json,tuning.json,log.txt}
 log=$out/log.txt

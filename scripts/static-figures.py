@@ -265,12 +265,15 @@ def main():
     parser.add_argument("artifacts", nargs="+", metavar="ARTIFACT")
     parser.add_argument("--rows", default="1,4,8,16", help="rows of the steps (1,4,8,16)")
     parser.add_argument("--prefill", type=int, default=512, help="a step of so many rows is of one sequence (512)")
-    parser.add_argument("--json", action="store_true", help="one JSON object, an entry for each artifact")
-    parser.add_argument("--markdown", action="store_true", help="a short table in Markdown")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object, an entry for each artifact")
+    form.add_argument("--markdown", action="store_true", help="a short table in Markdown")
     parser.add_argument("--no-fetch", action="store_true", help="do without nvdisasm if there is none")
     parser.add_argument("--dumper", default=os.path.join(os.environ.get("LLMOPT_BIN", here / "build/bin"), "cubin-dump"),
                         help="the program cubin-dump (build/bin/cubin-dump)")
     options = parser.parse_args()
+    if not re.fullmatch(r"[1-9]\d{0,5}(,[1-9]\d{0,5})*", options.rows):
+        parser.error(f"--rows: '{options.rows}' is no list of numbers of rows")
     options.rows = [int(rows) for rows in options.rows.split(",")]
     if not os.access(options.dumper, os.X_OK):
         sys.exit(f"static-figures.py: {options.dumper} is missing; build it first")

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 using namespace llmopt;
@@ -88,7 +89,8 @@ int llmopt::benchMain(int argc, char **argv) {
   app.add_flag("--json", output.json, "One JSON object on standard output");
   if (auto code = parseCommandLine(app, argc, argv))
     return *code;
-  options.device.stepRows = options.stepTokens;
+  // What is out of range is told by the bench, before memory is.
+  options.device.stepRows = std::clamp<int64_t>(options.stepTokens, 1, 65536);
 
   if (Status status = run(options, output); !status) {
     fmt::print(stderr, "llmopt-bench: {}\n", status.error().message());

@@ -109,8 +109,9 @@ static Status refuseIdle(const CLI::App &app, const Options &options) {
     for (const char *sampling : {"--top-k", "--top-p", "--seed"})
       LLMOPT_TRY(refuse(app, sampling, "beam search does not sample"));
   if (options.plan)
-    for (const char *generating : {"--max-new-tokens", "--temperature", "--top-k", "--top-p",
-                                   "--seed", "--num-beams", "--stop", "--dump-logits", "--threads"})
+    for (const char *generating :
+         {"--max-new-tokens", "--temperature", "--top-k", "--top-p", "--seed", "--num-beams",
+          "--stop", "--dump-logits", "--threads", "--launch", "--tuning"})
       LLMOPT_TRY(refuse(app, generating, "--plan runs nothing"));
   return success();
 }

@@ -64,9 +64,10 @@ int llmopt::tuneMain(int argc, char **argv) {
   if (auto code = parseCommandLine(app, argc, argv))
     return *code;
 
-  Status status = options.budget < 0
-                      ? Status(makeError("--budget: {} seconds are no time", options.budget))
-                      : run(options, json);
+  // Not a number is neither.
+  const bool noTime = app.count("--budget") > 0 && !(options.budget > 0);
+  Status status = noTime ? Status(makeError("--budget: {} seconds are no time", options.budget))
+                         : run(options, json);
   if (!status) {
     fmt::print(stderr, "llmopt-tune: {}\n", status.error().message());
     return 1;

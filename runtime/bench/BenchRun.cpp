@@ -14,7 +14,8 @@ Status checkBench(const BenchOptions &options, const Manifest &manifest) {
   if (options.stepTokens < 1 || options.stepTokens > 65536)
     return makeError("steps of {} rows: from 1 to 65536 are possible", options.stepTokens);
   if (options.batch < 1 || options.batch > options.stepTokens)
-    return makeError("a batch of {}: from 1 to {} are possible", options.batch, options.stepTokens);
+    return makeError("a batch of {}: from 1 to the rows of a step, {}, are possible", options.batch,
+                     options.stepTokens);
   if (options.repeats < 1)
     return makeError("{} repeats: at least 1 is needed", options.repeats);
   if (options.context < 0)

@@ -260,8 +260,9 @@ static std::string percent(double share) {
 
 std::string Profile::toText() const {
   std::string text = fmt::format("{}, {}, compiled for {}\n", model, precision, arch);
-  text += fmt::format("{} threads, batch {}, prompts of {} tokens, {} new tokens, {} repeats\n",
+  text += fmt::format("{} threads, batch {}, prompts of {} tokens{}, {} new tokens, {} repeats\n",
                       options.device.threads, options.batch, options.promptLength,
+                      options.context ? fmt::format(" behind {}", options.context) : std::string(),
                       options.newTokens, options.repeats);
   bool known = readBandwidth > 0;
   if (known)

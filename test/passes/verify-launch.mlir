@@ -54,6 +54,14 @@
 // RUN: sed '/"linear_add"/s/offset = 256/offset = 96/' %t | not llmopt-opt --llm-verify-launch 2>&1 | FileCheck %s --check-prefix=OVERLAP
 // OVERLAP: error: {{.*}}'linear_add' (kernel 2) writes result 0 of 'linear_add' (kernel 2), which shares bytes with result 0 of 'embed' (kernel 0) that it also touches
 
+// Places that are smaller than what is written there, or none.
+// RUN: sed '/"linear_add"/s/offset = 256 : i64, row_bytes = 128/offset = 320 : i64, row_bytes = 64/' %t | not llmopt-opt --llm-verify-launch 2>&1 | FileCheck %s --check-prefix=SMALL
+// SMALL: error: {{.*}}'linear_add' has result 0 placed at 320 with 64 bytes a row; a row of it has 128
+// RUN: sed '/"linear_add"/s/offset = 256 : i64, row_bytes = 128/offset = 320 : i64, row_bytes = 64/' %t | not llmopt-opt --llm-verify-phase 2>&1 | FileCheck %s --check-prefix=SMALLROW
+// SMALLROW: error: {{.*}}its placement has 64 bytes a row, and one of {{.*}} has 128
+// RUN: sed '/"linear_add"/s/offset = 256 /offset = 9223372036854775807 /' %t | not llmopt-opt --llm-verify-launch 2>&1 | FileCheck %s --check-prefix=FAR
+// FAR: error: {{.*}}'linear_add' has result 0 placed at 9223372036854775807
+
 // Attributes that are none.
 // RUN: sed '/"linear_add"/s/sync = /was = /' %t | not llmopt-opt --llm-verify-launch 2>&1 | FileCheck %s --check-prefix=MISSING
 // MISSING: error: {{.*}}'linear_add' has no sync

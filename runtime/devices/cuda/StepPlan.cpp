@@ -9,6 +9,8 @@ namespace llmopt {
 
 /// Of a period: more than any vocabulary has.
 static constexpr int64_t tileLimit = int64_t(1) << 24;
+/// Of all periods of an artifact, each of whose tiles takes some bytes here: a few hundred layers'.
+static constexpr int64_t tilesTogether = int64_t(1) << 22;
 
 /// An array of pairs of integers, the first from `least`, the second below `limit`.
 static Result<std::vector<std::pair<int64_t, int64_t>>> readPairs(const Json &list, int64_t least,
@@ -21,6 +23,8 @@ static Result<std::vector<std::pair<int64_t, int64_t>>> readPairs(const Json &li
     if (!list[i].is_number_integer() || !list[i + 1].is_number_integer())
       return makeError("{} is not a list of integers", what);
     auto first = list[i].get<int64_t>(), second = list[i + 1].get<int64_t>();
+    if (mostFirst < least || limit < 1)
+      return makeError("{} has an entry where none can be", what);
     if (first < least || first > mostFirst || second < 0 || second >= limit)
       return makeError("{} has ({}, {}); the first is from {} to {}, the second from 0 to {}", what,
                        first, second, least, mostFirst, limit - 1);
@@ -46,11 +50,15 @@ static Result<std::vector<int32_t>> readRuns(const Json &json, const char *key, 
   return values;
 }
 
-/// `before` are those of the launches ahead.
+/// `before` are those of the launches ahead; `tilesLeft` of tilesTogether are left.
 static Result<StepSync> readSync(const Json &json, const std::vector<StepSync> &before,
-                                 const std::string &what) {
+                                 int64_t &tilesLeft, const std::string &what) {
   StepSync sync;
   LLMOPT_ASSIGN(int64_t period, jsonInteger(json, "period", what, 1, tileLimit));
+  if (period > tilesLeft)
+    return makeError("{}: with {} tiles more the periods have more than {} together", what, period,
+                     tilesTogether);
+  tilesLeft -= period;
   LLMOPT_ASSIGN(sync.perRow, jsonBool(json, "per_row", what));
   LLMOPT_ASSIGN(sync.parts, jsonBool(json, "parts", what));
   LLMOPT_ASSIGN(sync.chunkOf, readRuns(json, "chunks", period, period, what));
@@ -81,7 +89,7 @@ static Result<StepSync> readSync(const Json &json, const std::vector<StepSync> &
 
 /// What is said of the function itself; `index` is its number.
 static Result<StepFunction> readFunction(const Json &json, const Plan &plan, size_t index,
-                                         const std::string &what) {
+                                         int64_t &tilesLeft, const std::string &what) {
   StepFunction step;
   LLMOPT_ASSIGN(CudaGrid grid, readCudaFunction(json, what));
   step.function = grid.function;
@@ -101,7 +109,7 @@ static Result<StepFunction> readFunction(const Json &json, const Plan &plan, siz
     LLMOPT_ASSIGN(const Json *list, jsonArray(launch.target, "sync", where));
     if (list->size() <= index)
       return makeError("{}: sync has {} entries", where, list->size());
-    LLMOPT_ASSIGN(StepSync sync, readSync((*list)[index], step.syncs, where + ": sync"));
+    LLMOPT_ASSIGN(StepSync sync, readSync((*list)[index], step.syncs, tilesLeft, where + ": sync"));
     step.syncs.push_back(std::move(sync));
   }
   return step;
@@ -112,9 +120,10 @@ Result<std::vector<StepFunction>> readStepFunctions(const Plan &plan, const std:
   if (!jsonHas(plan.target, "persistent"))
     return steps;
   LLMOPT_ASSIGN(const Json *list, jsonArray(plan.target, "persistent", what));
+  int64_t tilesLeft = tilesTogether;
   for (const Json &element : *list) {
     std::string where = fmt::format("{}: persistent {}", what, steps.size());
-    LLMOPT_ASSIGN(StepFunction step, readFunction(element, plan, steps.size(), where));
+    LLMOPT_ASSIGN(StepFunction step, readFunction(element, plan, steps.size(), tilesLeft, where));
     if (!steps.empty() && step.maxRows <= steps.back().maxRows)
       return makeError("{}: max_rows {} does not rise", where, step.maxRows);
     steps.push_back(std::move(step));

@@ -62,6 +62,16 @@ TEST(StepPlan, IsRead) {
   EXPECT_THAT(step.syncs[1].waitOf, ElementsAre(0, 1));
 }
 
+/// However small the file, what is read of it stays small.
+TEST(StepPlan, PeriodsAreBoundedTogether) {
+  Plan plan = smallPlan();
+  for (PlanLaunch &launch : plan.launches)
+    launch.target["sync"][0] = Json::parse(R"({"period": 2000000, "per_row": false, "parts": false,
+                        "chunks": [2000000, 0], "wait_of": [2000000, 0], "waits": [[]]})");
+  EXPECT_THAT(problemOf(plan), HasSubstr("launch 2: sync: with 2000000 tiles more the periods have "
+                                         "more than 4194304 together"));
+}
+
 TEST(StepPlan, OfAnArtifactThatHasNone) {
   auto steps = readStepFunctions(Plan(), "plan.json");
   ASSERT_TRUE(steps);
