@@ -83,6 +83,8 @@ Result<Manifest> describeModule(ModuleOp module, const Plan &plan, const Artifac
   manifest.arch = options.target == "cpu" ? options.cpu : options.arch;
   auto precision = module->getAttrOfType<StringAttr>(LLMDialect::precisionAttrName);
   manifest.precision = precision ? precision.getValue().str() : "32-true"; // as the frontends do
+  if (auto quantization = module->getAttrOfType<StringAttr>(LLMDialect::quantizationAttrName))
+    manifest.quantization = quantization.getValue().str();
   manifest.batchInvariant = module->hasAttr(LLMDialect::batchInvariantAttrName);
   if (auto model = config.getAs<StringAttr>("model"))
     manifest.model = model.getValue().str();

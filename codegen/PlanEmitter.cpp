@@ -66,7 +66,11 @@ private:
       planned.type = *parseElementType(layout.dtype);
       planned.rows = type.getDimSize(0);
       planned.columns = type.getRank() == 2 ? type.getDimSize(1) : 1;
-      if (layout.packed)
+      if (layout.quantized) {
+        planned.quantized = planned.rows * planned.columns;
+        planned.rows = layout.shape[0];
+        planned.columns = layout.shape[1];
+      } else if (layout.packed)
         planned.packing = {layout.panel, layout.interleave};
       if (auto rows = randomRows(weight))
         for (const RandomRows &segment : *rows)

@@ -9,6 +9,9 @@ using namespace mlir;
 namespace llmopt {
 
 std::string cppType(Type elementType) {
+  if (auto quantized = dyn_cast<QuantizedType>(elementType))
+    return fmt::format("Quantized<Code::{}, {}, {}>", toString(quantized.getCode()),
+                       quantized.getGroup(), cppType(quantized.getScaleType()));
   return elementType.isF32() ? "float" : elementType.isF16() ? "f16" : "bf16";
 }
 

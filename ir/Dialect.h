@@ -8,6 +8,8 @@
 #ifndef LLMOPT_IR_DIALECT_H
 #define LLMOPT_IR_DIALECT_H
 
+#include "support/Quantization.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -19,6 +21,17 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 #include "ir/DialectEnums.h.inc"
+
+namespace llmopt {
+inline llvm::raw_ostream &operator<<(llvm::raw_ostream &out, QuantCode code) {
+  return out << toString(code);
+}
+} // namespace llmopt
+
+/// A code stands as a keyword.
+template <> struct mlir::FieldParser<llmopt::QuantCode, llmopt::QuantCode> {
+  static mlir::FailureOr<llmopt::QuantCode> parse(mlir::AsmParser &parser);
+};
 
 #include "ir/Dialect.h.inc"
 

@@ -28,7 +28,8 @@ def LLM_Dialect : Dialect {
     The module attribute `llm.phase` names how far it has been lowered: `graph`, `kernels`, `scheduled`
     or `placed`; `llm.config` holds what the runtime has to know (`context_length`, `vocabulary`,
     `stop_tokens`, `model`). Passes leave on the module what became of it as a whole: `llm.precision`, what it
-    was lowered to ("bf16-true"), `llm.batch_invariant`, that a row's results do not depend on the rows
+    was lowered to ("bf16-true"), `llm.quantization`, how its weights were quantized
+    ("int4;lm_head=int8"), `llm.batch_invariant`, that a row's results do not depend on the rows
     beside it, and `llm.launch`, how its step runs if not kernel by kernel: `"persistent"`, as tiles of one
     kernel.
   }];
@@ -41,6 +42,7 @@ def LLM_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral precisionAttrName = "llm.precision";
     static constexpr ::llvm::StringLiteral batchInvariantAttrName = "llm.batch_invariant";
     static constexpr ::llvm::StringLiteral launchAttrName = "llm.launch";
+    static constexpr ::llvm::StringLiteral quantizationAttrName = "llm.quantization";
     static constexpr ::llvm::StringLiteral stepFunctionName = "step";
 
     void registerTypes();
@@ -81,6 +83,33 @@ def LLM_CacheType : LLM_Type<"Cache", "cache"> {
   let extraClassDeclaration = [{
     /// Elements of keys and of values of one token in one layer.
     int64_t getWidth() const { return getHeads() * getHeadDim(); }
+  }];
+}
+
+def LLM_QuantizedType : LLM_Type<"Quantized", "quantized"> {
+  let summary = "A number as a code of few bits, of a group that shares a scale";
+  let description = [{
+    The element type of a weight `[rows, columns]` whose rows are cut into groups of `group` columns, a
+    multiple of 32, or 0 for the whole row. A group has a scale of type `scale` (f32, f16 or bf16) and, of
+    the codes `u8` and `u4`, a zero point of as many bits as a code. The value is
+
+    | code | value |
+    |---|---|
+    | `i8`, `i4` | `scale * (code - 128)`, `scale * (code - 8)` |
+    | `u8`, `u4` | `scale * (code - zero)` |
+    | `nf4`, `fp4` | `scale * table[code]`, QLoRA's tables |
+
+    Packed (`#llm.packed`), a panel is `[groups]` times its scales `[panel]`, zero points `[panel]` if there
+    are any, one byte each, and codes `[group / interleave][panel][interleave]`; the last group is padded to
+    a whole one (of `group = 0` to a multiple of 32) with codes of zero.
+
+    Example: `tensor<5632x2048x!llm.quantized<i4, group = 128, scale = f16>>`
+  }];
+  let parameters = (ins "::llmopt::QuantCode":$code, "int64_t":$group, "::mlir::Type":$scaleType);
+  let assemblyFormat = "`<` $code `,` `group` `=` $group `,` `scale` `=` $scaleType `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    ::llmopt::QuantFormat getFormat() const;
   }];
 }
 

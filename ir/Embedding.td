@@ -14,7 +14,7 @@ def LLM_EmbedOp : LLM_ShapedOp<"embed"> {
     %x = llm.embed %tokens, %table : (tensor<?xi32>, tensor<32000x2048xbf16>) -> tensor<?x2048xbf16>
     ```
   }];
-  let arguments = (ins LLM_Indices:$indices, LLM_Weight:$table);
+  let arguments = (ins LLM_Indices:$indices, LLM_FloatWeight:$table);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = [{
     $indices `,` $table attr-dict `:` functional-type(operands, results)

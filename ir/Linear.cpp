@@ -29,7 +29,7 @@ LogicalResult LinearOp::inferReturnTypeComponents(MLIRContext *, std::optional<L
 LogicalResult LinearOp::verify() {
   Type input = tensorType(getInput()).getElementType();
   Type weight = tensorType(getWeight()).getElementType();
-  if (input != weight)
+  if (input != weight && !isa<QuantizedType>(weight))
     return emitOpError() << "multiplies " << input << " by " << weight
                          << "; cast one of them first";
   return verifyInferredShape(*this);

@@ -18,8 +18,8 @@ def LLM_NormOp : LLM_ShapedOp<"norm"> {
         : (tensor<?x2048xbf16>, tensor<2048xbf16>) -> tensor<?x2048xbf16>
     ```
   }];
-  let arguments = (ins LLM_NormKindAttr:$kind, LLM_Activation:$input, LLM_Weight:$weight,
-                       Optional<LLM_Weight>:$bias, F64Attr:$epsilon);
+  let arguments = (ins LLM_NormKindAttr:$kind, LLM_Activation:$input, LLM_FloatWeight:$weight,
+                       Optional<LLM_FloatWeight>:$bias, F64Attr:$epsilon);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = [{
     `` $kind $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)

@@ -25,6 +25,9 @@ def LLM_Activation : RankedTensorOf<
 /// One index per token.
 def LLM_Indices : 1DTensorOf<[I32]>;
 /// Weights, biases and what recipes work on: rank 1 or 2.
-def LLM_Weight : TensorRankOf<[LLM_Float], [1, 2]>;
+def LLM_FloatWeight : TensorRankOf<[LLM_Float], [1, 2]>;
+/// Quantized ones too.
+def LLM_Quantized : Type<CPred<"::llvm::isa<::llmopt::QuantizedType>($_self)">, "quantized number">;
+def LLM_Weight : TensorRankOf<[LLM_Float, LLM_Quantized], [1, 2]>;
 
 #endif // LLMOPT_IR_OPBASE

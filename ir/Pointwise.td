@@ -67,8 +67,8 @@ def LLM_CastOp : LLM_ShapedOp<"cast"> {
     %b = llm.cast %x : (tensor<?x2048xf32>) -> tensor<?x2048xbf16>
     ```
   }];
-  let arguments = (ins LLM_Weight:$input);
-  let results = (outs LLM_Weight:$result);
+  let arguments = (ins LLM_FloatWeight:$input);
+  let results = (outs LLM_FloatWeight:$result);
   let assemblyFormat = [{
     $input attr-dict `:` functional-type(operands, results)
   }];

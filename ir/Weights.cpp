@@ -14,6 +14,8 @@ LogicalResult WeightOp::verify() {
     return emitOpError() << "must be a vector or matrix of known size, got " << type;
   if (isa_and_present<PackedAttr>(type.getEncoding()) && type.getRank() != 2)
     return emitOpError() << "packs a matrix only, got " << type;
+  if (isa<QuantizedType>(type.getElementType()) && type.getRank() != 2)
+    return emitOpError() << "quantizes a matrix only, got " << type;
   return success();
 }
 
@@ -98,6 +100,16 @@ OpFoldResult TransposeOp::fold(FoldAdaptor) {
   if (auto inner = getInput().getDefiningOp<TransposeOp>())
     return inner.getInput();
   return {};
+}
+
+LogicalResult QuantizeOp::verify() {
+  auto input = tensorType(getInput());
+  auto result = tensorType(getResult());
+  if (input.getEncoding() || result.getEncoding() || input.getRank() != 2 ||
+      result.getShape() != input.getShape() || !isa<QuantizedType>(result.getElementType()))
+    return emitOpError() << "makes a matrix of codes of the same shape, got " << input << " to "
+                         << result;
+  return success();
 }
 
 LogicalResult PackOp::verify() {

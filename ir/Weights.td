@@ -52,7 +52,7 @@ def LLM_LoadOp : LLM_Op<"load", [Pure, HasParent<"WeightOp">]> {
     ```
   }];
   let arguments = (ins StrAttr:$tensor);
-  let results = (outs LLM_Weight:$result);
+  let results = (outs LLM_FloatWeight:$result);
   let assemblyFormat = "$tensor attr-dict `:` type($result)";
 }
 
@@ -69,7 +69,7 @@ def LLM_RandomOp : LLM_Op<"random", [Pure, HasParent<"WeightOp">]> {
   }];
   let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative, IntMaxValue<4294967295>]>:$seed,
                        F64Attr:$mean, F64Attr:$deviation);
-  let results = (outs LLM_Weight:$result);
+  let results = (outs LLM_FloatWeight:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 
@@ -119,8 +119,8 @@ def LLM_TransposeOp : LLM_Op<"transpose", [Pure, HasParent<"WeightOp">]> {
     %t = llm.transpose %w : (tensor<768x3072xf32>) -> tensor<3072x768xf32>
     ```
   }];
-  let arguments = (ins LLM_Weight:$input);
-  let results = (outs LLM_Weight:$result);
+  let arguments = (ins LLM_FloatWeight:$input);
+  let results = (outs LLM_FloatWeight:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
   let hasFolder = 1;
@@ -134,8 +134,26 @@ def LLM_FillOp : LLM_Op<"fill", [Pure, HasParent<"WeightOp">]> {
     ```
   }];
   let arguments = (ins F64Attr:$value);
-  let results = (outs LLM_Weight:$result);
+  let results = (outs LLM_FloatWeight:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def LLM_QuantizeOp : LLM_Op<"quantize", [Pure, HasParent<"WeightOp">]> {
+  let summary = "Recipe: a matrix as codes and scales, rounded to nearest";
+  let description = [{
+    The scale of each group of a row follows from the group's own values (`support/Quantization.h`), is
+    rounded to its type, and the values to the nearest code. What reads the result reads the values that
+    the codes stand for.
+
+    ```mlir
+    %q = llm.quantize %w
+        : (tensor<64x128xf32>) -> tensor<64x128x!llm.quantized<i4, group = 32, scale = f16>>
+    ```
+  }];
+  let arguments = (ins LLM_FloatWeight:$input);
+  let results = (outs LLM_Weight:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def LLM_PackOp : LLM_Op<"pack", [Pure, HasParent<"WeightOp">]> {

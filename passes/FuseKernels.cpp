@@ -276,9 +276,12 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
     for (Value operand : operands)
       mapping.map(operand, block.addArgument(operand.getType(), operand.getLoc()));
     OpBuilder inner = OpBuilder::atBlockEnd(&block);
-    for (Operation *op : ops)
-      widen(inner.clone(*op, mapping));
-    roundProductInputs(block);
+    for (Operation *op : ops) {
+      Operation *copy = inner.clone(*op, mapping);
+      widen(copy);
+      if (auto linear = dyn_cast<LinearOp>(copy))
+        roundProductInput(linear, productType(cast<LinearOp>(op)));
+    }
     SmallVector<Value> yielded;
     for (Value result : results)
       yielded.push_back(castTo(inner, mapping.lookup(result), result.getType()));
@@ -325,18 +328,18 @@ class FuseKernelsPass : public impl::FuseKernelsBase<FuseKernelsPass>, public Pa
     return builder.create<CastOp>(value.getLoc(), type, value);
   }
 
-  /// A product's input has the type of its weight, also where the op that makes it was widened.
-  static void roundProductInputs(Block &block) {
-    for (Operation &op : llvm::make_early_inc_range(block)) {
-      auto linear = dyn_cast<LinearOp>(&op);
-      if (!linear)
-        continue;
-      auto type = tensorType(linear.getInput());
-      Type element = tensorType(linear.getWeight()).getElementType();
-      OpBuilder builder(linear);
-      linear.getInputMutable().assign(
-          castTo(builder, linear.getInput(), RankedTensorType::get(type.getShape(), element)));
-    }
+  /// The type of a linear's products: its weight's, or of a quantized weight its input's.
+  static Type productType(LinearOp linear) {
+    Type weight = tensorType(linear.getWeight()).getElementType();
+    return isa<QuantizedType>(weight) ? tensorType(linear.getInput()).getElementType() : weight;
+  }
+
+  /// A product's input is of the products' type, also where the op that makes it was widened.
+  static void roundProductInput(LinearOp linear, Type element) {
+    auto type = tensorType(linear.getInput());
+    OpBuilder builder(linear);
+    linear.getInputMutable().assign(
+        castTo(builder, linear.getInput(), RankedTensorType::get(type.getShape(), element)));
   }
 };
 } // namespace

@@ -93,6 +93,10 @@ class FuseProjectionsPass : public impl::FuseProjectionsBase<FuseProjectionsPass
       if (!linears.empty() && tensorType(linear.getResult()).getElementType() !=
                                   tensorType(linears.front().getResult()).getElementType())
         continue;
+      // One weight is quantized in one way.
+      if (!linears.empty() && tensorType(linear.getWeight()).getElementType() !=
+                                  tensorType(linears.front().getWeight()).getElementType())
+        continue;
       linears.push_back(linear);
     }
     llvm::sort(linears, [](LinearOp a, LinearOp b) { return a->isBeforeInBlock(b); });

@@ -57,6 +57,12 @@ class LowerPrecisionPass : public impl::LowerPrecisionBase<LowerPrecisionPass>,
   func::FuncOp step;
   Type type;
 
+  /// Codes and scales stay as they are; products with them are of the type of the input.
+  static bool isQuantized(Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && isa<QuantizedType>(tensor.getElementType());
+  }
+
   static RankedTensorType withElementType(Type tensor, Type element) {
     auto ranked = cast<RankedTensorType>(tensor);
     return RankedTensorType::get(ranked.getShape(), element, ranked.getEncoding());
@@ -64,13 +70,14 @@ class LowerPrecisionPass : public impl::LowerPrecisionBase<LowerPrecisionPass>,
 
   LogicalResult expectFloat32() {
     for (auto weight : getOperation().getOps<WeightOp>())
-      if (!cast<RankedTensorType>(weight.getType()).getElementType().isF32())
+      if (!isQuantized(weight.getType()) &&
+          !cast<RankedTensorType>(weight.getType()).getElementType().isF32())
         return weight.emitError() << "weight @" << weight.getSymName() << " is " << weight.getType()
                                   << "; precision is lowered once, from f32";
     for (Operation &op : step.getBody().front())
       for (Type result : op.getResultTypes())
         if (auto tensor = dyn_cast<RankedTensorType>(result);
-            tensor && !tensor.getElementType().isF32())
+            tensor && !isQuantized(tensor) && !tensor.getElementType().isF32())
           return op.emitError() << "makes " << tensor << "; precision is lowered once, from f32";
     return success();
   }
@@ -91,12 +98,15 @@ class LowerPrecisionPass : public impl::LowerPrecisionBase<LowerPrecisionPass>,
         return narrowed;
       };
       linear.getInputMutable().assign(narrow(linear.getInput()));
-      linear.getWeightMutable().assign(narrow(linear.getWeight()));
+      if (!isQuantized(linear.getWeight().getType()))
+        linear.getWeightMutable().assign(narrow(linear.getWeight()));
     }
   }
 
   void storeWeightsInType() {
     for (auto weight : getOperation().getOps<WeightOp>()) {
+      if (isQuantized(weight.getType()))
+        continue;
       auto narrow = withElementType(weight.getType(), type);
       Operation *yield = weight.getRecipe().front().getTerminator();
       OpBuilder builder(yield);
@@ -128,7 +138,7 @@ class LowerPrecisionPass : public impl::LowerPrecisionBase<LowerPrecisionPass>,
         if (isa<CacheType>(result.getType()))
           result.setType(cache);
         else if (isa<RankedTensorType>(result.getType()) && result != logits &&
-                 !isa<RopeTableOp>(op))
+                 !isa<RopeTableOp>(op) && !isQuantized(result.getType()))
           result.setType(withElementType(result.getType(), type));
       }
     Builder builder(&getContext());

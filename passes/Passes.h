@@ -26,6 +26,7 @@ struct PipelineSettings {
   bool batchInvariant = false;  ///< of the target cuda; the CPU's kernels are so always
   std::string tuning;           ///< of the target cuda; a file, or empty
   std::string launch = "graph"; ///< of the target cuda; or "persistent"
+  std::string quantize;         ///< see --llm-quantize; empty: nothing
 };
 
 /// The default pipeline: from the frontend's graph to a placed module for a target. Each pass is

@@ -26,6 +26,40 @@ def FuseProjections : Pass<"llm-fuse-projections", "::mlir::ModuleOp"> {
   }];
 }
 
+def Quantize : Pass<"llm-quantize", "::mlir::ModuleOp"> {
+  let summary = "Store the weights of linears as codes of few bits and scales";
+  let description = [{
+    Each weight that linears alone multiply by gets an `llm.quantize` at the end of its recipe and a
+    `!llm.quantized` element type: rounding to nearest.
+
+    ```mlir
+    %y = llm.linear %x, %w : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
+      ==> (int4)
+    %y = llm.linear %x, %w
+        : (tensor<?x64xf32>, tensor<64x64x!llm.quantized<i4, group = 32, scale = f16>>) -> tensor<?x64xf32>
+    ```
+
+    `scheme` is `SCHEME[;PATTERN=SCHEME]...`, for example `int4:group=64;*.mlp.down_proj=int8;lm_head=int8`.
+    A scheme is
+
+    | scheme | codes | group | scale |
+    |---|---|---|---|
+    | `int8` | `i8`, with `asymmetric` `u8` | a row | f32 |
+    | `int4` | `i4`, with `asymmetric` `u4` | 32 | f16 |
+    | `nf4`, `fp4` | of these names | 64 | f16 |
+    | `none` | as it was | | |
+
+    with options behind a colon: `group=N`, a multiple of 32 or 0 for a row, `scale=f32|f16|bf16`,
+    `asymmetric`. In a pattern, a weight's whole name, `*` stands for any characters; the last one that fits
+    counts. The head, what is multiplied by behind `llm.gather_rows`, stays as it was unless a pattern names it.
+
+    Requires the phase `graph` and leaves it; to come before projections are fused, so that patterns see the
+    checkpoint's names. Refuses an unknown scheme or option, a pattern that fits no linear's weight, a group
+    that does not divide a row, a table that the embedding shares, and a weight that is quantized already.
+  }];
+  let options = [Option<"scheme", "scheme", "std::string", "\"int8\"", "SCHEME[;PATTERN=SCHEME]...">];
+}
+
 def LowerPrecision : Pass<"llm-lower-precision", "::mlir::ModuleOp"> {
   let summary = "Store or compute in 16 bits";
   let description = [{

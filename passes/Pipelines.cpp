@@ -15,8 +15,10 @@ void buildPipeline(OpPassManager &manager, const PipelineSettings &settings) {
     manager.addPass(std::move(pass));
     manager.addPass(createVerifyPhase());
   };
-  // On the graph: projections are fused while every type is float32, so that one concatenated
-  // recipe is narrowed rather than several.
+  // On the graph: weights are quantized under the checkpoint's names. Projections are fused while
+  // every type is float32, so that one concatenated recipe is narrowed rather than several.
+  if (!settings.quantize.empty())
+    add(createQuantize({settings.quantize}));
   if (settings.fuse)
     add(createFuseProjections());
   add(createLowerPrecision({settings.precision}));
@@ -35,6 +37,8 @@ namespace {
 struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
   Option<std::string> precision{*this, "precision", llvm::cl::desc("See --llm-lower-precision"),
                                 llvm::cl::init("32-true")};
+  Option<std::string> quantize{*this, "quantize", llvm::cl::desc("See --llm-quantize"),
+                               llvm::cl::init("")};
   Option<bool> fuse{*this, "fuse", llvm::cl::desc("Fuse projections and kernels"),
                     llvm::cl::init(true)};
 };
@@ -60,13 +64,15 @@ void registerPasses() {
         PipelineSettings settings;
         settings.precision = options.precision;
         settings.fuse = options.fuse;
+        settings.quantize = options.quantize;
         buildPipeline(manager, settings);
       });
   PassPipelineRegistration<CudaPipelineOptions>(
       "llm-cuda", "The default pipeline for the target cuda",
       [](OpPassManager &manager, const CudaPipelineOptions &options) {
-        buildPipeline(manager, {options.precision, "cuda", options.arch, options.fuse,
-                                options.batchInvariant, options.tuning, options.launch});
+        buildPipeline(manager,
+                      {options.precision, "cuda", options.arch, options.fuse,
+                       options.batchInvariant, options.tuning, options.launch, options.quantize});
       });
 }
 

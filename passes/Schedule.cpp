@@ -152,12 +152,23 @@ class SchedulePass : public impl::ScheduleBase<SchedulePass> {
                         : GetWeightOp();
     if (!use)
       return kernel.emitOpError() << "multiplies by something that is not a weight";
+    if (auto quantized = dyn_cast<QuantizedType>(tensorType(linear.getWeight()).getElementType())) {
+      if (target != "cpu")
+        return kernel.emitOpError() << "multiplies by " << quantized << ", for which there is no "
+                                    << "kernel of target '" << target << "' yet";
+      // The codes of one row in a step are a word of 32 bits.
+      return setLayout(
+          kernel, use,
+          PackedAttr::get(kernel.getContext(), cpuPanel, 32 / bitsOf(quantized.getCode())));
+    }
     // Pairs of columns feed one bfloat16 dot product.
     int64_t interleave = tensorType(linear.getWeight()).getElementType().isBF16() ? 2 : 1;
     auto layout = target == "cuda" ? cudaWeightLayout(linear, cudaTarget)
                                    : PackedAttr::get(kernel.getContext(), cpuPanel, interleave);
-    if (!layout)
-      return mlir::success();
+    return layout ? setLayout(kernel, use, layout) : mlir::success();
+  }
+
+  LogicalResult setLayout(KernelOp kernel, GetWeightOp use, PackedAttr layout) {
     auto [entry, isNew] = layouts.insert({use.getNameAttr().getAttr(), layout});
     if (!isNew && entry->second != layout)
       return kernel.emitOpError() << "wants weight @" << use.getName()

@@ -60,8 +60,9 @@ static std::string firstMessage(StringRef complaint) {
 
 static Status buildPasses(PassManager &manager, const CompileOptions &options) {
   if (options.passPipeline.empty()) {
-    buildPipeline(manager, {options.precision, options.target, options.arch, options.fuse,
-                            options.batchInvariant, options.tuning, options.launch});
+    buildPipeline(manager,
+                  {options.precision, options.target, options.arch, options.fuse,
+                   options.batchInvariant, options.tuning, options.launch, options.quantize});
     return llmopt::success();
   }
   std::string problem;

@@ -26,6 +26,7 @@ struct CompileOptions {
   bool randomWeights = false;
   uint32_t seed = 0;
   std::optional<int64_t> contextLength;
+  std::string quantize; ///< see --llm-quantize; empty: nothing
   bool fuse = true;
   bool batchInvariant = false;  ///< of the target cuda; the CPU's kernels are so always
   std::string tuning;           ///< of the target cuda; a file, or empty

@@ -18,6 +18,7 @@ Examples:
   llmopt-compile ~/checkpoints/llama-3.2-1b -o llama.llmopt --precision bf16-true
   llmopt-compile models/configs/falcon-7b.json --random-weights -o falcon.llmopt --target cuda --arch sm_80
   llmopt-compile models/configs/falcon-7b.json --random-weights --plan --target cuda --precision bf16-true
+  llmopt-compile models/tiny-llama -o tiny-int4.llmopt --precision bf16-true --quantize "int4:group=64;lm_head=int8"
   llmopt-compile models/tiny-llama --emit=source --precision bf16-mixed
   llmopt-compile models/tiny-llama --emit=mlir --pass-pipeline "llm-fuse-projections,llm-fuse-kernels"
   llmopt-compile models/tiny-llama -o tiny.llmopt --print-ir-after=llm-fuse-kernels
@@ -32,9 +33,13 @@ static Status refuseIdle(const CLI::App &app, const CompileOptions &options) {
       LLMOPT_TRY(refuse(app, option, "the target is cpu, and this is for cuda"));
   else
     LLMOPT_TRY(refuse(app, "--cpu", "the target is " + options.target + ", and this is for cpu"));
+  if (options.launch == "persistent" && options.batchInvariant)
+    return makeError(
+        "--launch persistent: the tiles of --batch-invariant are for many rows too, and "
+        "a persistent step has those of a matvec only");
   if (!options.passPipeline.empty())
     for (const char *option :
-         {"--no-fuse", "--precision", "--batch-invariant", "--tuning", "--launch"})
+         {"--no-fuse", "--precision", "--quantize", "--batch-invariant", "--tuning", "--launch"})
       LLMOPT_TRY(refuse(app, option, "--pass-pipeline says what the passes do"));
   if (options.emit == CompileOptions::Emit::MemoryPlan)
     LLMOPT_TRY(refuse(app, "--emit", "--plan writes nothing"));
@@ -79,6 +84,10 @@ int main(int argc, char **argv) {
                  "true: stored and computed in the type; mixed: float32 with linears in the type")
       ->check(CLI::IsMember({"32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed"}))
       ->capture_default_str();
+  app.add_option("--quantize", options.quantize,
+                 "Store the linears' weights in few bits: int8, int4, nf4, fp4 or none, with "
+                 "options and rules by name: int4:group=64;*.down_proj=int8;lm_head=int8")
+      ->option_text("SCHEME[:OPTIONS][;PATTERN=SCHEME]...");
   app.add_option("--cpu", options.cpu,
                  "CPU to compile for, as the compiler's -march: native, x86-64-v3, znver4, ...")
       ->capture_default_str();

@@ -5,13 +5,29 @@
 
 #include <algorithm>
 
+using namespace mlir;
+
 namespace llmopt::interpreter {
+
+/// The values of a quantized weight, rounded to the type of the products.
+template <typename Real>
+static std::shared_ptr<const Matrix<Real>> roundedWeight(LinearOp op, const Matrix<Real> &weight) {
+  auto rounded = std::make_shared<Matrix<Real>>(weight);
+  Type type = cast<RankedTensorType>(op.getInput().getType()).getElementType();
+  for (Real &value : rounded->values)
+    value = static_cast<Real>(roundToElement(value, type));
+  return rounded;
+}
 
 /// A product of two values of float16 or bfloat16 is exact in either arithmetic, so low precision
 /// needs nothing special: the operands are rounded already.
 template <typename Real> Status evaluate(LinearOp op, Frame<Real> &frame) {
   const Matrix<Real> &input = frame.matrix(op.getInput());
-  const Matrix<Real> &weight = frame.matrix(op.getWeight());
+  std::shared_ptr<const Matrix<Real>> ownWeight;
+  auto weightType = cast<RankedTensorType>(op.getWeight().getType());
+  if (isa<QuantizedType>(weightType.getElementType()))
+    ownWeight = roundedWeight(op, frame.matrix(op.getWeight()));
+  const Matrix<Real> &weight = ownWeight ? *ownWeight : frame.matrix(op.getWeight());
   const Matrix<Real> *bias = op.getBias() ? &frame.matrix(op.getBias()) : nullptr;
 
   Matrix<Real> result(input.rows, weight.rows);

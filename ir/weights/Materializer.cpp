@@ -28,8 +28,29 @@ static constexpr uint64_t fileAlignment = 4096;
 /// A panel is evaluated in memory as a whole.
 static constexpr int64_t maximumPanelBytes = int64_t(1) << 30;
 
+/// Panels of codes and scales.
+static Result<WeightLayout> quantizedLayout(WeightOp weight, RankedTensorType type,
+                                            QuantizedType element) {
+  auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
+  if (!packed)
+    return makeError("weight @{} is quantized, and stored in panels only",
+                     weight.getSymName().str());
+  WeightLayout layout;
+  layout.dtype = "U8";
+  layout.packed = true;
+  layout.panel = packed.getPanel();
+  layout.interleave = packed.getInterleave();
+  layout.quantized = {element.getFormat(), type.getDimSize(1), layout.panel, layout.interleave};
+  const int64_t perPanel = layout.quantized->panelBytes();
+  layout.shape = {llvm::divideCeilSigned(type.getDimSize(0), layout.panel), perPanel};
+  layout.bytes = static_cast<uint64_t>(layout.shape[0]) * static_cast<uint64_t>(perPanel);
+  return layout;
+}
+
 Result<WeightLayout> weightLayout(WeightOp weight) {
   auto type = cast<RankedTensorType>(weight.getType());
+  if (auto quantized = dyn_cast<QuantizedType>(type.getElementType()))
+    return quantizedLayout(weight, type, quantized);
   auto elementType = sourceType(type.getElementType());
   if (!elementType)
     return makeError("weight @{}: elements cannot be stored", weight.getSymName().str());
@@ -148,9 +169,25 @@ static void packRows(const WeightLayout &layout, int64_t rows, int64_t columns, 
   }
 }
 
+static Status writeQuantizedBlock(const Block &block, const OutputFile &file) {
+  const Item &item = *block.item;
+  const QuantizedPanels &panels = *item.layout.quantized;
+  const int64_t rows = block.rowEnd - block.rowBegin;
+  std::vector<uint8_t> codes(static_cast<size_t>(rows * panels.columns));
+  std::vector<QuantGroup> groups(static_cast<size_t>(rows * panels.format.groups(panels.columns)));
+  item.recipe.encode(block.rowBegin, block.rowEnd, codes.data(), groups.data());
+  std::vector<uint8_t> bytes(
+      static_cast<size_t>(llvm::divideCeilSigned(rows, panels.panel) * panels.panelBytes()));
+  panels.pack(rows, codes.data(), groups.data(), bytes.data());
+  return file.write(bytes.data(), bytes.size(),
+                    item.offset + block.rowBegin / panels.panel * panels.panelBytes());
+}
+
 /// Evaluates a block and writes it to its place.
 static Status writeBlock(const Block &block, const OutputFile &file) {
   const Item &item = *block.item;
+  if (item.layout.quantized)
+    return writeQuantizedBlock(block, file);
   const Recipe &recipe = item.recipe;
   const int64_t rows = block.rowEnd - block.rowBegin;
   const int64_t bytes = rows * item.rowBytes();

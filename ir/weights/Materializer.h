@@ -9,9 +9,11 @@
 #ifndef LLMOPT_IR_WEIGHTS_MATERIALIZER_H
 #define LLMOPT_IR_WEIGHTS_MATERIALIZER_H
 
+#include "ir/weights/QuantizedPanels.h"
 #include "ir/weights/TensorSource.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,14 +27,16 @@ class WeightOp;
 
 /// How a weight lies in memory and in weights.safetensors.
 struct WeightLayout {
-  std::string dtype; ///< "F32", "F16" or "BF16"
+  std::string dtype; ///< "F32", "F16" or "BF16"; "U8" of a quantized weight
   /// The weight's own shape if it is row-major; of `#llm.packed` [ceil(rows / panel),
-  /// ceil(columns / interleave), panel, interleave].
+  /// ceil(columns / interleave), panel, interleave], or if it is quantized [ceil(rows / panel),
+  /// bytes of a panel].
   std::vector<int64_t> shape;
   uint64_t bytes = 0;
   int64_t panel = 1;
   int64_t interleave = 1;
   bool packed = false;
+  std::optional<QuantizedPanels> quantized;
 };
 
 /// Fails if the weight is too large to count its bytes, or of a type with no place in the file.

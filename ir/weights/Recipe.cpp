@@ -37,10 +37,13 @@ public:
   /// Writes the tile as elements of `out`.
   virtual void evaluate(const Tile &tile, ElementType out, uint8_t *data) const = 0;
   virtual void release(int64_t rowBegin, int64_t rowEnd) const = 0;
+  /// Of a node with a format; see Recipe::encode().
+  virtual void encode(int64_t, int64_t, uint8_t *, QuantGroup *) const {}
 
   int64_t rows = 0;
   int64_t columns = 1;
   ElementType type = ElementType::F32;
+  std::optional<QuantFormat> format; ///< if quantized
 };
 
 namespace {
@@ -108,6 +111,14 @@ public:
     });
   }
 
+  void encode(int64_t rowBegin, int64_t rowEnd, uint8_t *codes, QuantGroup *groups) const override {
+    forEachRun(rowBegin, rowEnd, [&](int64_t begin, int64_t end) {
+      input->encode(begin, end, codes, groups);
+      codes += (end - begin) * columns;
+      groups += (end - begin) * format->groups(columns);
+    });
+  }
+
   void release(int64_t rowBegin, int64_t rowEnd) const override {
     forEachRun(rowBegin, rowEnd, [&](int64_t begin, int64_t end) { input->release(begin, end); });
   }
@@ -135,6 +146,14 @@ public:
     forEachPart(tile.rowBegin, tile.rowEnd, [&](const Node &part, int64_t begin, int64_t end) {
       part.evaluate({begin, end, tile.columnBegin, tile.columnEnd}, out, data);
       data += (end - begin) * tile.columns() * elementBytes(out);
+    });
+  }
+
+  void encode(int64_t rowBegin, int64_t rowEnd, uint8_t *codes, QuantGroup *groups) const override {
+    forEachPart(rowBegin, rowEnd, [&](const Node &part, int64_t begin, int64_t end) {
+      part.encode(begin, end, codes, groups);
+      codes += (end - begin) * columns;
+      groups += (end - begin) * format->groups(columns);
     });
   }
 
@@ -211,6 +230,58 @@ public:
     convertElements(type, rounded.data(), out, data, count);
   }
 
+  /// Packing keeps codes.
+  void encode(int64_t rowBegin, int64_t rowEnd, uint8_t *codes, QuantGroup *groups) const override {
+    input->encode(rowBegin, rowEnd, codes, groups);
+  }
+
+  void release(int64_t rowBegin, int64_t rowEnd) const override {
+    input->release(rowBegin, rowEnd);
+  }
+
+private:
+  const NodePtr input;
+};
+
+class QuantizeNode : public Recipe::Node {
+public:
+  explicit QuantizeNode(NodePtr input) : input(std::move(input)) {}
+
+  /// Whole groups at a time, since a scale follows from all of one.
+  void evaluate(const Tile &tile, ElementType out, uint8_t *data) const override {
+    const int64_t size = format->groupSize(columns);
+    const int64_t begin = tile.columnBegin / size * size;
+    const int64_t end = std::min(columns, (tile.columnEnd + size - 1) / size * size);
+    std::vector<float> values(end - begin);
+    std::vector<uint8_t> codes(std::min(size, columns));
+    for (int64_t row = tile.rowBegin; row < tile.rowEnd; ++row) {
+      input->evaluate({row, row + 1, begin, end}, ElementType::F32,
+                      reinterpret_cast<uint8_t *>(values.data()));
+      for (int64_t first = 0; first < end - begin; first += size) {
+        const int64_t count = std::min(size, end - begin - first);
+        QuantGroup group = quantizeGroup(*format, values.data() + first, count, codes.data());
+        for (int64_t i = 0; i < count; ++i)
+          values[first + i] = dequantize(format->code, group, codes[i]);
+      }
+      convertElements(ElementType::F32, values.data() + (tile.columnBegin - begin), out, data,
+                      tile.columns());
+      data += tile.columns() * elementBytes(out);
+    }
+  }
+
+  void encode(int64_t rowBegin, int64_t rowEnd, uint8_t *codes, QuantGroup *groups) const override {
+    const int64_t size = format->groupSize(columns);
+    std::vector<float> values(columns);
+    for (int64_t row = rowBegin; row < rowEnd; ++row) {
+      input->evaluate({row, row + 1, 0, columns}, ElementType::F32,
+                      reinterpret_cast<uint8_t *>(values.data()));
+      for (int64_t first = 0; first < columns; first += size)
+        *groups++ = quantizeGroup(*format, values.data() + first, std::min(size, columns - first),
+                                  codes + first);
+      codes += columns;
+    }
+  }
+
   void release(int64_t rowBegin, int64_t rowEnd) const override {
     input->release(rowBegin, rowEnd);
   }
@@ -238,7 +309,10 @@ public:
 
   Result<NodePtr> bind(Value value) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
-    auto elementType = type ? sourceType(type.getElementType()) : std::nullopt;
+    auto quantized = type ? dyn_cast<QuantizedType>(type.getElementType()) : QuantizedType();
+    auto elementType = quantized ? ElementType::F32
+                       : type    ? sourceType(type.getElementType())
+                                 : std::nullopt;
     if (!elementType || !type.hasStaticShape() || type.getRank() < 1 || type.getRank() > 2 ||
         !value.getDefiningOp())
       return makeError("{}: a recipe of values that are no float vectors or matrices of known size",
@@ -252,6 +326,8 @@ public:
     node->rows = rows;
     node->columns = columns;
     node->type = *elementType;
+    if (quantized)
+      node->format = quantized.getFormat();
     return NodePtr(std::move(node));
   }
 
@@ -293,6 +369,10 @@ private:
         .Case<CastOp, PackOp>([&](auto cast) -> Result<MutableNode> {
           LLMOPT_ASSIGN(NodePtr input, bind(cast.getInput()));
           return MutableNode(std::make_shared<CastNode>(std::move(input)));
+        })
+        .Case([&](QuantizeOp quantize) -> Result<MutableNode> {
+          LLMOPT_ASSIGN(NodePtr input, bind(quantize.getInput()));
+          return MutableNode(std::make_shared<QuantizeNode>(std::move(input)));
         })
         .Default([&](Operation *unknown) -> Result<MutableNode> {
           return makeError("{}: {} is not an op of recipes", weight,
@@ -340,6 +420,12 @@ Result<Recipe> Recipe::create(Value value, const TensorSource *source) {
 int64_t Recipe::rows() const { return root->rows; }
 int64_t Recipe::columns() const { return root->columns; }
 ElementType Recipe::type() const { return root->type; }
+
+std::optional<QuantFormat> Recipe::format() const { return root->format; }
+
+void Recipe::encode(int64_t rowBegin, int64_t rowEnd, uint8_t *codes, QuantGroup *groups) const {
+  root->encode(rowBegin, rowEnd, codes, groups);
+}
 
 void Recipe::evaluateTile(const Tile &tile, ElementType type, void *out) const {
   root->evaluate(tile, type, static_cast<uint8_t *>(out));

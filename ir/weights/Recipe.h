@@ -5,7 +5,8 @@
 // memory is bounded by the tile, and tiles can be made in any order by any number of threads.
 //
 // The three element types are exact in float32, so a value is rounded only where the recipe says
-// so (llm.cast, llm.random, llm.fill).
+// so (llm.cast, llm.random, llm.fill, llm.quantize). A quantized weight is of the values that its
+// codes stand for, float32; encode() gives the codes themselves.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -13,6 +14,7 @@
 #define LLMOPT_IR_WEIGHTS_RECIPE_H
 
 #include "ir/weights/TensorSource.h"
+#include "support/Quantization.h"
 
 #include <cstdint>
 #include <memory>
@@ -57,6 +59,11 @@ public:
   /// Writes the tile row-major into `out`, as elements of `type` (rounded to it if it is narrower
   /// than the recipe's own).
   void evaluateTile(const Tile &tile, TensorSource::Type type, void *out) const;
+  /// How the weight is quantized, if it is.
+  std::optional<QuantFormat> format() const;
+  /// Rows [rowBegin, rowEnd) of a quantized weight: a code for each element, row-major, and its
+  /// groups, format()->groups(columns()) of each row.
+  void encode(int64_t rowBegin, int64_t rowEnd, uint8_t *codes, QuantGroup *groups) const;
   /// The whole, row-major.
   std::vector<float> evaluate(int threads) const;
   /// Tells the checkpoint that what these rows were made from is not needed soon.

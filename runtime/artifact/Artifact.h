@@ -34,8 +34,9 @@ namespace llmopt {
 /// only.
 constexpr int64_t artifactFormatVersion = 3;
 
-/// Element types of buffers and weights, spelled as safetensors does.
-enum class ElementType { F32, F16, BF16 };
+/// Element types of buffers and weights, spelled as safetensors does. U8: a byte of a quantized
+/// weight, whose layout is between the compiler and its kernels.
+enum class ElementType { F32, F16, BF16, U8 };
 const char *elementTypeName(ElementType type);
 std::optional<ElementType> parseElementType(const std::string &name);
 int64_t elementBytes(ElementType type);
@@ -87,7 +88,11 @@ struct PlanWeight {
   int64_t columns = 0;
   Packing packing;
   std::vector<RandomSegment> random;
+  /// Of U8, whose rows and columns are of bytes: the numbers that they stand for.
+  int64_t quantized = 0;
 
+  /// Numbers that the weight is made of, padding left out.
+  int64_t elements() const { return quantized ? quantized : rows * columns; }
   /// Bytes in memory, padding included. Checked against overflow when the plan is read.
   int64_t bytes() const;
 };
@@ -162,6 +167,7 @@ struct Manifest {
   /// CPU features that model.so needs, as /proc/cpuinfo names them ("avx512f", "avx512_bf16", ...).
   std::vector<std::string> requiredFeatures;
   std::string precision;       ///< "bf16-true", ...
+  std::string quantization;    ///< "int4;lm_head=int8", ...; empty: nothing is quantized
   bool batchInvariant = false; ///< a row's logits do not depend on the rows beside it
   std::string model;           ///< for people: the checkpoint's own model_type and name
   int64_t vocabularySize = 0;

@@ -17,6 +17,8 @@ std::string Manifest::serialize() const {
   json["arch"] = arch;
   json["required_features"] = requiredFeatures;
   json["precision"] = precision;
+  if (!quantization.empty())
+    json["quantization"] = quantization;
   json["batch_invariant"] = batchInvariant;
   json["model"] = model;
   json["vocabulary_size"] = vocabularySize;
@@ -109,6 +111,9 @@ Result<Manifest> Manifest::parse(const std::string &text, const std::string &wha
   LLMOPT_ASSIGN(manifest.arch, jsonString(json, "arch", what));
   LLMOPT_ASSIGN(manifest.requiredFeatures, parseStrings(json, "required_features", what));
   LLMOPT_ASSIGN(manifest.precision, jsonString(json, "precision", what));
+  if (jsonHas(json, "quantization")) {
+    LLMOPT_ASSIGN(manifest.quantization, jsonString(json, "quantization", what));
+  }
   LLMOPT_ASSIGN(manifest.batchInvariant, jsonBool(json, "batch_invariant", what));
   LLMOPT_ASSIGN(manifest.model, jsonString(json, "model", what));
   LLMOPT_ASSIGN(manifest.vocabularySize, jsonInteger(json, "vocabulary_size", what, 1, INT32_MAX));

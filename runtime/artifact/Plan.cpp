@@ -18,18 +18,22 @@ const char *elementTypeName(ElementType type) {
     return "F16";
   case ElementType::BF16:
     return "BF16";
+  case ElementType::U8:
+    return "U8";
   }
   return "";
 }
 
 std::optional<ElementType> parseElementType(const std::string &name) {
-  for (ElementType type : {ElementType::F32, ElementType::F16, ElementType::BF16})
+  for (ElementType type : {ElementType::F32, ElementType::F16, ElementType::BF16, ElementType::U8})
     if (name == elementTypeName(type))
       return type;
   return std::nullopt;
 }
 
-int64_t elementBytes(ElementType type) { return type == ElementType::F32 ? 4 : 2; }
+int64_t elementBytes(ElementType type) {
+  return type == ElementType::F32 ? 4 : type == ElementType::U8 ? 1 : 2;
+}
 
 static const char *spaceName(RowSpace space) {
   return space == RowSpace::Token ? "token" : "logit";
@@ -74,6 +78,8 @@ static OrderedJson toJson(const PlanWeight &weight) {
                       {"columns", weight.columns}};
   if (weight.packing.panel)
     json["packing"] = {{"panel", weight.packing.panel}, {"interleave", weight.packing.interleave}};
+  if (weight.quantized)
+    json["quantized"] = weight.quantized;
   for (const RandomSegment &segment : weight.random)
     json["random"].push_back({{"rows", segment.rows},
                               {"seed", segment.seed},
@@ -140,7 +146,7 @@ static Result<PlanBuffer> parseBuffer(const Json &json, const Plan &plan, const 
   if (jsonHas(json, "type")) {
     LLMOPT_ASSIGN(std::string type, jsonString(json, "type", what));
     std::optional<ElementType> known = parseElementType(type);
-    if (!known)
+    if (!known || *known == ElementType::U8)
       return makeError("{}: unknown element type '{}'", what, shortened(type));
     buffer.type = *known;
   }
@@ -187,6 +193,12 @@ static Result<PlanWeight> parseWeight(const Json &json, const std::string &what)
   }
   if (double(weight.rows + 4096) * double(weight.columns + 4096) > double(int64_t(1) << 50))
     return makeError("{}: [{}, {}] is too large", what, weight.rows, weight.columns);
+  if (weight.type == ElementType::U8) {
+    LLMOPT_ASSIGN(weight.quantized, jsonInteger(json, "quantized", what, 1, int64_t(1) << 50));
+    if (weight.packing.panel || jsonHas(json, "random"))
+      return makeError("{}: a quantized weight has no packing of the plan's and is not random",
+                       what);
+  }
   if (jsonHas(json, "random")) {
     LLMOPT_ASSIGN(const Json *segments, jsonArray(json, "random", what));
     int64_t rows = 0;

@@ -105,7 +105,7 @@ ArtifactFacts EvalModel::facts() const {
   facts.precision = manifest().precision;
   int64_t elements = 0;
   for (const PlanWeight &weight : artifact->plan.weights) {
-    elements += weight.rows * weight.columns;
+    elements += weight.elements();
     facts.weightBytes += weight.rows * weight.columns * elementBytes(weight.type);
   }
   facts.bytesPerWeight =

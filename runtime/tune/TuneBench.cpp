@@ -304,6 +304,7 @@ double closeness(ElementType type) {
   case ElementType::F16:
     return 1.0 / 1024;
   case ElementType::BF16:
+  case ElementType::U8:
     return 1.0 / 128;
   }
   return 0;

@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-RECIPE_OPS = "load random rows concat transpose fill pack".split()
+RECIPE_OPS = "load random rows concat transpose fill quantize pack".split()
 
 
 def split_types(text):

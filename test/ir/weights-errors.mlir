@@ -8,7 +8,7 @@ llm.weight @of_unknown_size : tensor<?x4xf32> {
 
 // -----
 
-// expected-error @+1 {{attribute 'type' failed to satisfy constraint: type attribute of 1D/2D tensor of 32-bit float or 16-bit float or bfloat16 type values}}
+// expected-error @+1 {{attribute 'type' failed to satisfy constraint: type attribute of 1D/2D tensor of 32-bit float or 16-bit float or bfloat16 type or quantized number values}}
 llm.weight @cube : tensor<2x2x2xf32> {
   %0 = llm.load "w" : tensor<2x2xf32>
   llm.yield %0 : tensor<2x2xf32>

@@ -64,6 +64,8 @@ static inline __attribute__((always_inline)) void fillBody(ElementType type, con
     for (int64_t i = 0; i < stretch.count; ++i)
       halves[i] = finiteToBfloat16(valueAt(stretch, i));
     break;
+  case ElementType::U8: // Quantized weights are never random (Plan.cpp).
+    break;
   }
 }
 

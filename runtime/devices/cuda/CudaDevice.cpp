@@ -201,7 +201,8 @@ Status CudaDevice::tune(const std::string &arch) {
   if (!options.quiet)
     fmt::print(stderr, "note: {} function{} scheduled as {} says{}\n", functions,
                functions == 1 ? " is" : "s are", tuning->path,
-               plan.steps.empty() ? "" : "; a persistent step keeps the schedules of its compilation");
+               plan.steps.empty() ? ""
+                                  : "; a persistent step keeps the schedules of its compilation");
   return success();
 }
 

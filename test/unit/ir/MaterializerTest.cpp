@@ -3,9 +3,11 @@
 #include "test/unit/ir/IrTest.h"
 
 #include "ir/weights/Materializer.h"
+#include "ir/weights/Recipe.h"
 #include "support/Files.h"
 #include "support/Safetensors.h"
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -243,6 +245,62 @@ TEST_F(Materializer, KeepsMemoryBoundedWhateverTheSizeOfTheCheckpoint) {
                     source.get(), options));
   // Even the mapped file's pages count here, as they are released block by block.
   EXPECT_LT(statusField("VmHWM") - before, 64 << 20);
+}
+
+/// The layout as `!llm.quantized` documents it, read back number by number.
+TEST_F(Materializer, WritesPanelsOfCodesAndScales) {
+  constexpr int64_t rows = 5, columns = 96, panel = 4, group = 64, interleave = 8;
+  MemorySource source;
+  std::vector<float> values(rows * columns);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = std::cos(static_cast<float>(i)) + 0.3f;
+  source.add("w", {rows, columns}, values);
+  const std::string text = fmt::format(R"(
+    llm.weight @w : tensor<5x96x{0}, #llm.packed<panel = 4, interleave = 8>> {{
+      %0 = llm.load "w" : tensor<5x96xf32>
+      %1 = llm.quantize %0 : (tensor<5x96xf32>) -> tensor<5x96x{0}>
+      %2 = llm.pack %1
+          : (tensor<5x96x{0}>) -> tensor<5x96x{0}, #llm.packed<panel = 4, interleave = 8>>
+      llm.yield %2 : tensor<5x96x{0}, #llm.packed<panel = 4, interleave = 8>>
+    }})",
+                                       "!llm.quantized<u4, group = 64, scale = f32>");
+  MaterializeOptions options;
+  options.blockBytes = 1; // a panel at a time
+  ASSERT_TRUE(write(text, &source, options));
+  std::vector<uint8_t> bytes = read<uint8_t>("w");
+  const int64_t groupBytes = panel * 4 + panel + panel * group / 2;
+  ASSERT_EQ(bytes.size(), size_t(2 * 2 * groupBytes));
+
+  auto module = parse(text);
+  auto recipe = Recipe::create(onlyWeight(*module), &source);
+  ASSERT_TRUE(recipe);
+  std::vector<float> expected = recipe->evaluate(1);
+  for (int64_t row = 0; row < 2 * panel; ++row)
+    for (int64_t column = 0; column < 2 * group; ++column) {
+      const uint8_t *at = bytes.data() + (row / panel * 2 + column / group) * groupBytes;
+      float scale;
+      std::memcpy(&scale, at + row % panel * 4, 4);
+      const int zero = at[panel * 4 + row % panel];
+      const int64_t k = column % group;
+      const uint8_t *word = at + panel * 5 + (k / interleave * panel + row % panel) * 4;
+      const int code = word[k % interleave / 2] >> (k % 2 * 4) & 15;
+      const float wanted = row < rows && column < columns ? expected[row * columns + column] : 0;
+      ASSERT_EQ(scale * static_cast<float>(code - zero), wanted) << row << ", " << column;
+    }
+}
+
+TEST_F(Materializer, QuantizedWeightsNeedPanels) {
+  MemorySource source = countingSource();
+  Status status = write(R"(
+    llm.weight @w : tensor<3x5x!llm.quantized<i8, group = 0, scale = f32>> {
+      %0 = llm.load "a" : tensor<3x5xf32>
+      %1 = llm.quantize %0
+          : (tensor<3x5xf32>) -> tensor<3x5x!llm.quantized<i8, group = 0, scale = f32>>
+      llm.yield %1 : tensor<3x5x!llm.quantized<i8, group = 0, scale = f32>>
+    })",
+                        &source);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message(), "weight @w is quantized, and stored in panels only");
 }
 
 } // namespace

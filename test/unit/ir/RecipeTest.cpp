@@ -272,5 +272,77 @@ TEST(RandomRows, RefusesATransposedOrLoadedWeight) {
   EXPECT_FALSE(randomRows(onlyWeight(*module)));
 }
 
+//===- Quantized weights ----------------------------------------------------------------------===//
+
+/// @w: 3x96 of values with both signs, in groups of 32.
+MemorySource wavySource() {
+  MemorySource source;
+  std::vector<float> values(3 * 96);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = std::sin(static_cast<float>(i)) * static_cast<float>(1 + i / 32);
+  source.add("w", {3, 96}, values);
+  return source;
+}
+
+const char *const quantizedType = "tensor<3x96x!llm.quantized<u4, group = 32, scale = f16>>";
+
+std::string quantized() {
+  return weight(quantizedType, fmt::format(R"(
+      %0 = llm.load "w" : tensor<3x96xf32>
+      %r = llm.quantize %0 : (tensor<3x96xf32>) -> {})",
+                                           quantizedType));
+}
+
+TEST(QuantizedRecipe, ItsValuesAreThoseOfItsCodes) {
+  MemorySource source = wavySource();
+  auto module = parse(quantized());
+  auto recipe = Recipe::create(onlyWeight(*module), &source);
+  ASSERT_TRUE(recipe) << recipe.error().message();
+  ASSERT_TRUE(recipe->format());
+  std::vector<uint8_t> codes(3 * 96);
+  std::vector<QuantGroup> groups(3 * 3);
+  recipe->encode(0, 3, codes.data(), groups.data());
+  std::vector<float> values = recipe->evaluate(/*threads=*/1);
+  auto tensor = source.find("w");
+  const auto *exact = reinterpret_cast<const float *>(tensor->data);
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(values[i], dequantize(QuantCode::U4, groups[i / 32], codes[i])) << i;
+    EXPECT_NEAR(values[i], exact[i], 1.01f * groups[i / 32].scale) << i;
+  }
+}
+
+TEST(QuantizedRecipe, APartOfAGroupIsOfTheWholeGroupsScale) {
+  MemorySource source = wavySource();
+  auto module = parse(quantized());
+  auto recipe = Recipe::create(onlyWeight(*module), &source);
+  ASSERT_TRUE(recipe);
+  std::vector<float> whole = recipe->evaluate(1), part(2 * 50);
+  recipe->evaluateTile({1, 3, 30, 80}, TensorSource::Type::F32, part.data());
+  for (int row = 0; row < 2; ++row)
+    for (int column = 0; column < 50; ++column)
+      EXPECT_EQ(part[row * 50 + column], whole[(row + 1) * 96 + column + 30]);
+}
+
+TEST(QuantizedRecipe, RowsAndConcatenationsKeepCodes) {
+  MemorySource source = wavySource();
+  const std::string type = "!llm.quantized<u4, group = 32, scale = f16>";
+  auto module = parse(weight(fmt::format("tensor<4x96x{}>", type), fmt::format(R"(
+      %0 = llm.load "w" : tensor<3x96xf32>
+      %1 = llm.quantize %0 : (tensor<3x96xf32>) -> tensor<3x96x{0}>
+      %2 = llm.rows %1 [offset = 2, block = 1, stride = 1, count = 1]
+          : (tensor<3x96x{0}>) -> tensor<1x96x{0}>
+      %r = llm.concat %2, %1 : (tensor<1x96x{0}>, tensor<3x96x{0}>) -> tensor<4x96x{0}>)",
+                                                                               type)));
+  auto recipe = Recipe::create(onlyWeight(*module), &source);
+  ASSERT_TRUE(recipe) << recipe.error().message();
+  std::vector<uint8_t> codes(4 * 96);
+  std::vector<QuantGroup> groups(4 * 3);
+  recipe->encode(0, 4, codes.data(), groups.data());
+  for (int i = 0; i < 96; ++i)
+    EXPECT_EQ(codes[i], codes[3 * 96 + i]);
+  EXPECT_EQ(groups[0].scale, groups[3 * 3].scale);
+  EXPECT_FALSE(randomRows(onlyWeight(*module)));
+}
+
 } // namespace
 } // namespace llmopt::test
