@@ -65,7 +65,7 @@ typedef struct LlmoptStepKernel {
 typedef struct LlmoptStep {
   const LlmoptStepKernel *kernels; /* [kernelCount], 16-byte aligned */
   const int32_t *table;
-  uint32_t *counters; /* the first counts the blocks of all launches */
+  uint32_t *counters; /* the first two count the blocks of all launches, in 64 bits */
   int32_t kernelCount;
   int32_t reserved; /* 0 */
 } LlmoptStep;

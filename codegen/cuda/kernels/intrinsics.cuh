@@ -70,8 +70,11 @@ LLMOPT_DEVICE void waitForCount(const unsigned *counter, unsigned least) {
   } while (static_cast<int>(count - least) < 0);
 }
 /// The old value. Divided by the number of blocks it is the number of launches before, if every
-/// block arrives once: arrivals say nothing of memory.
-LLMOPT_DEVICE unsigned arriveAtGrid(unsigned *counter) { return atomicAdd(counter, 1u); }
+/// block arrives once: arrivals say nothing of memory. It has 64 bits, since a quotient does not go
+/// on where 32 bits wrap around, which they would within hours.
+LLMOPT_DEVICE unsigned long long arriveAtGrid(unsigned long long *counter) {
+  return atomicAdd(counter, 1ull);
+}
 
 /// Programmatic dependent launch (sm_90): the next kernel may start now, its weight loads first.
 LLMOPT_DEVICE void launchDependents() {

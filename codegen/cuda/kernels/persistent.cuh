@@ -138,7 +138,8 @@ public:
     unsigned *launches = reinterpret_cast<unsigned *>(kernels + 2 * kernelBytes);
     if (threadIndex() == 0) {
       stream.start(consumers / 32);
-      *launches = arriveAtGrid(step.counters) / unsigned(blockCount());
+      auto *arrivals = reinterpret_cast<unsigned long long *>(step.counters);
+      *launches = unsigned(arriveAtGrid(arrivals) / unsigned(blockCount()));
     }
     fetch(step, 0, kernels);
     waitCopies<0>();

@@ -38,7 +38,7 @@ private:
   std::vector<LlmoptStepKernel> kernelList;
   std::vector<int32_t> places;
   std::map<std::vector<int32_t>, int32_t> lists; ///< where each is, once
-  int64_t counterCount = 1;                      ///< the first counts blocks
+  int64_t counterCount = 2;                      ///< the first two count blocks, in 64 bits
   int64_t tileCount = 0;
 };
 

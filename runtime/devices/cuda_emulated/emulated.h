@@ -76,8 +76,14 @@ LLMOPT_UNCHECKED inline void waitForCount(const unsigned *counter, unsigned leas
                                           Site site = here()) {
   machine->waitForCount(counter, least, site);
 }
-LLMOPT_UNCHECKED inline unsigned arriveAtGrid(unsigned *counter, Site site = here()) {
-  return machine->increment(counter, site);
+LLMOPT_UNCHECKED inline unsigned long long arriveAtGrid(unsigned long long *counter,
+                                                        Site site = here()) {
+  auto *words = reinterpret_cast<unsigned *>(counter); // the lower one first
+  unsigned long long high = words[1];
+  unsigned low = machine->increment(words, site);
+  if (low == ~0u)
+    machine->increment(words + 1, site);
+  return high << 32 | low;
 }
 /// Kernels run one after the other; what one may touch before it waits is checked.
 inline void launchDependents() {}

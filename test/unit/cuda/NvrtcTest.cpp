@@ -48,7 +48,7 @@ TEST(Nvrtc, CompilesWaitsBetweenBlocks) {
       "#include \"kernels/types.cuh\"\n"
       "using namespace llmopt::cuda;\n"
       "extern \"C\" __global__ void f(unsigned *counters) {\n"
-      "  if (threadIndex() == 0) waitForCount(counters, arriveAtGrid(counters + 1));\n"
+      "  if (threadIndex() == 0) waitForCount(counters, arriveAtGrid((unsigned long long *)counters + 1));\n"
       "  syncThreads<256>();\n"
       "  if (threadIndex() == 0) signal(counters);\n"
       "}\n";

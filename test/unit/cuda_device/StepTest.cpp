@@ -124,10 +124,10 @@ TEST(StepTable, CountsTilesAndWhatIsWaitedFor) {
   EXPECT_EQ(first.begin, 0);
   EXPECT_EQ(second.begin, 2) << "the block after the one that has the last tile";
   EXPECT_EQ(third.begin, 0);
-  EXPECT_EQ(first.counters, 1);
-  EXPECT_EQ(second.counters, 3);
-  EXPECT_EQ(third.counters, 4);
-  EXPECT_EQ(table.counters(), 5);
+  EXPECT_EQ(first.counters, 2) << "behind the arrivals, of 64 bits";
+  EXPECT_EQ(second.counters, 4);
+  EXPECT_EQ(third.counters, 5);
+  EXPECT_EQ(table.counters(), 6);
   EXPECT_EQ(third.arguments[0], reinterpret_cast<const void *>(192));
 
   auto at = [&](int32_t place) { return table.table()[static_cast<size_t>(place)]; };

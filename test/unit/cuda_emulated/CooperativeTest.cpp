@@ -69,14 +69,25 @@ TEST(EmulatedCooperative, CountersWrapAround) {
   EXPECT_EQ(kernel.error(), "");
   EXPECT_EQ(kernel.data[0], 3);
 }
+static const char *const arrivals =
+    "if (threadIndex() == 0)\n"
+    "  values[blockIndex()] = int(arriveAtGrid((unsigned long long *)counters) / 3);";
 TEST(EmulatedCooperative, ArrivalsSortLaunches) {
-  EmulatedRun kernel = together("if (threadIndex() == 0)\n"
-                                "  values[blockIndex()] = arriveAtGrid(counters) / 3;",
-                                3);
+  EmulatedRun kernel = together(arrivals, 3);
   kernel.data[0] = 21;
   EXPECT_EQ(kernel.error(), "");
   EXPECT_EQ(kernel.data[66], 7);
   EXPECT_EQ(kernel.data[0], 24);
+}
+/// After so many steps of a long day.
+TEST(EmulatedCooperative, ArrivalsGoOnBeyond32Bits) {
+  EmulatedRun kernel = together(arrivals, 3);
+  kernel.data[0] = ~0;
+  EXPECT_EQ(kernel.error(), "");
+  for (int block = 0; block < 3; ++block)
+    EXPECT_EQ(kernel.data[64 + block], int(0xffffffffu / 3));
+  EXPECT_EQ(kernel.data[0], 2);
+  EXPECT_EQ(kernel.data[1], 1);
 }
 
 /// What block 0 writes reaches block 2 through block 1, which does not touch it.
