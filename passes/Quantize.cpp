@@ -34,6 +34,7 @@ class QuantizePass : public impl::QuantizeBase<QuantizePass>, public PassToleran
       return signalPassFailure();
     }
     Block &body = step->getBody().front();
+    quantized.clear();
     for (auto linear : body.getOps<LinearOp>())
       if (failed(quantize(linear, rowsOf(linear.getResult()) == Rows::Logit, *rules)))
         return signalPassFailure();
@@ -44,6 +45,8 @@ class QuantizePass : public impl::QuantizeBase<QuantizePass>, public PassToleran
     module->setAttr(LLMDialect::quantizationAttrName, StringAttr::get(&getContext(), scheme));
   }
 
+  llvm::SmallPtrSet<Operation *, 16> quantized;
+
   /// The head decides between tokens that are often near each other, and is a small part of a large
   /// model: it is quantized only where a rule names it.
   LogicalResult quantize(LinearOp linear, bool isHead, QuantizationRules &rules) {
@@ -53,6 +56,8 @@ class QuantizePass : public impl::QuantizeBase<QuantizePass>, public PassToleran
     if (!weight)
       return linear.emitOpError() << "multiplies by something that is not a weight";
     auto type = cast<RankedTensorType>(weight.getType());
+    if (quantized.contains(weight)) // by another linear that it belongs to
+      return mlir::success();
     if (isa<QuantizedType>(type.getElementType()))
       return weight.emitError() << "weight @" << weight.getSymName() << " is quantized already";
     const QuantizationRules::Rule &rule = rules.ruleFor(weight.getSymName());
@@ -71,6 +76,7 @@ class QuantizePass : public impl::QuantizeBase<QuantizePass>, public PassToleran
                                 << type.getDimSize(1) << " elements, which groups of "
                                 << format.group << " do not divide";
     rewrite(weight, type, format);
+    quantized.insert(weight);
     return mlir::success();
   }
 
@@ -89,16 +95,15 @@ class QuantizePass : public impl::QuantizeBase<QuantizePass>, public PassToleran
     Type scale = format.scale == ScaleType::F32   ? Type(types.getF32Type())
                  : format.scale == ScaleType::F16 ? Type(types.getF16Type())
                                                   : Type(types.getBF16Type());
-    auto quantized = RankedTensorType::get(
+    auto codes = RankedTensorType::get(
         type.getShape(), QuantizedType::get(&getContext(), format.code, format.group, scale));
     Operation *yield = weight.getRecipe().front().getTerminator();
     OpBuilder builder(yield);
-    yield->setOperand(0,
-                      builder.create<QuantizeOp>(weight.getLoc(), quantized, yield->getOperand(0)));
-    weight.setType(quantized);
+    yield->setOperand(0, builder.create<QuantizeOp>(weight.getLoc(), codes, yield->getOperand(0)));
+    weight.setType(codes);
     getOperation().walk([&](GetWeightOp use) {
       if (use.getNameAttr().getAttr() == weight.getSymNameAttr())
-        use.getResult().setType(quantized);
+        use.getResult().setType(codes);
     });
   }
 };

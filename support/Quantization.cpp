@@ -13,6 +13,9 @@ static const struct {
   int bits;
 } facts[] = {{"i8", 8}, {"u8", 8}, {"i4", 4}, {"u4", 4}, {"nf4", 4}, {"fp4", 4}};
 
+// Kernels have these tables too (codegen/cpu/kernels/quantized.h), since their headers travel in
+// the artifact and stand alone; compiled models are held to the interpreter, which has these.
+
 /// The quantiles of a normal distribution, with a 0 among them.
 static const float nf4[16] = {-1.0f,
                               -0.6961928009986877f,

@@ -80,7 +80,9 @@ module attributes {llm.phase = "graph"} {
     %a = llm.linear %x, %u : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
     %b = llm.linear %x, %g : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
     %m = llm.mul %a, %b : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
-    %o = llm.linear %m, %d : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
+    %n = llm.linear %m, %d : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
+    // The same weight once more.
+    %o = llm.linear %n, %d : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
     %l = llm.gather_rows %o, %rows : (tensor<?x64xf32>, tensor<?xi32>) -> tensor<?x64xf32>
     %s = llm.linear %l, %t : (tensor<?x64xf32>, tensor<24x64xf32>) -> tensor<?x24xf32>
     %y = llm.linear %l, %h : (tensor<?x64xf32>, tensor<24x64xf32>) -> tensor<?x24xf32>

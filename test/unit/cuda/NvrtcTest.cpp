@@ -44,14 +44,14 @@ TEST(Nvrtc, CompilesWaitsBetweenBlocks) {
   add("abi.h", "runtime/artifact/KernelAbi.h");
   for (const std::string name : {"intrinsics.cuh", "intrinsics_sm90.cuh", "types.cuh"})
     add(name, "codegen/cuda/kernels/" + name);
-  const std::string waits =
-      "#include \"kernels/types.cuh\"\n"
-      "using namespace llmopt::cuda;\n"
-      "extern \"C\" __global__ void f(unsigned *counters) {\n"
-      "  if (threadIndex() == 0) waitForCount(counters, arriveAtGrid((unsigned long long *)counters + 1));\n"
-      "  syncThreads<256>();\n"
-      "  if (threadIndex() == 0) signal(counters);\n"
-      "}\n";
+  const std::string waits = "#include \"kernels/types.cuh\"\n"
+                            "using namespace llmopt::cuda;\n"
+                            "extern \"C\" __global__ void f(unsigned *counters) {\n"
+                            "  if (threadIndex() == 0) waitForCount(counters, "
+                            "arriveAtGrid((unsigned long long *)counters + 1));\n"
+                            "  syncThreads<256>();\n"
+                            "  if (threadIndex() == 0) signal(counters);\n"
+                            "}\n";
   const std::string barriers = "#include \"kernels/intrinsics_sm90.cuh\"\n"
                                "__device__ void g(SharedBarrier &b) { invalidateBarrier(b); }\n";
   for (const char *arch : {"sm_80", "sm_90a"}) {

@@ -1,5 +1,4 @@
-//===- PerplexityTest.cpp - The perplexity of trained checkpoints against a float64 evaluation
-//-===//
+//===- PerplexityTest.cpp - Perplexities against an evaluation in float64 ---------------------===//
 
 #include "EndToEnd.h"
 
