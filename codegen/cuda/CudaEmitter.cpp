@@ -188,9 +188,10 @@ static Status addPersistentSteps(PlannedModule &planned, const std::vector<Emitt
         source.headers.insert("cache");
     std::string path = fmt::format("source/{}.cu", source.name);
     std::string head = headOf(path, "a whole step",
-                              fmt::format("A decode step of up to {} rows as one kernel, for {}: "
+                              fmt::format("A decode step of {}{} row{} as one kernel, for {}: "
                                           "the tiles of all kernels of the plan, in order.\n",
-                                          rows, target.arch) +
+                                          rows > 1 ? "up to " : "", rows, rows > 1 ? "s" : "",
+                                          target.arch) +
                                   origin);
     files.push_back({path, head + includesOf(source.headers) + source.text});
     steps.push_back({{"name", source.name},
