@@ -187,12 +187,12 @@ static Status addPersistentSteps(PlannedModule &planned, const std::vector<Emitt
       if (usesCache(*kernel.planned))
         source.headers.insert("cache");
     std::string path = fmt::format("source/{}.cu", source.name);
-    std::string head = headOf(path, "a whole step",
-                              fmt::format("A decode step of {}{} row{} as one kernel, for {}: "
-                                          "the tiles of all kernels of the plan, in order.\n",
-                                          rows > 1 ? "up to " : "", rows, rows > 1 ? "s" : "",
-                                          target.arch) +
-                                  origin);
+    std::string head =
+        headOf(path, "a whole step",
+               fmt::format("A decode step of {}{} row{} as one kernel, for {}: "
+                           "the tiles of all kernels of the plan, in order.\n",
+                           rows > 1 ? "up to " : "", rows, rows > 1 ? "s" : "", target.arch) +
+                   origin);
     files.push_back({path, head + includesOf(source.headers) + source.text});
     steps.push_back({{"name", source.name},
                      {"max_rows", rows},
